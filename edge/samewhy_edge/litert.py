@@ -1,0 +1,122 @@
+"""``litert:path.tflite?kernels=xnnpack|builtin|reference&threads=1``: the one door to the interpreter.
+
+The three kernel sets give different codes for the same int8 file, so they are a part of the rung, never a default that
+nobody sees.
+"""
+
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samewhy_edge import quarantine
+from samewhy_edge.address import Address
+from samewhy_edge.arrays import Samples, Scores
+from samewhy_edge.predictor import Spec, Subject
+from samewhy_edge.quant import Affine, affine
+from samewhy_edge.rung import Rung, artifact, machine
+
+try:
+    from ai_edge_litert import interpreter as runtime
+
+    RUNTIME = "ai-edge-litert"
+except ImportError:  # 32-bit Arm has no LiteRT wheel
+    from tflite_runtime import interpreter as runtime
+
+    RUNTIME = "tflite-runtime"
+
+KERNELS = {
+    "xnnpack": runtime.OpResolverType.AUTO,
+    "builtin": runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    "reference": runtime.OpResolverType.BUILTIN_REF,
+}
+
+
+def open_litert(address: Address) -> Subject:
+    """The `.tflite` file at `address`, one input of shape (1, *S, C) and one output.
+
+    Raises:
+        AddressError: an option that does not exist.
+        ArtifactError: the file is missing, broken, crashes the interpreter, or cannot be asked as a black box
+            because it is stateful, has custom operators or shapes that are not fixed.
+    """
+    address.only("kernels", "threads")
+    kernels = address.choice("kernels", tuple(KERNELS))
+    threads = address.count("threads", 1)
+    path = address.file()
+    known = artifact(path)
+    found = quarantine.examine(path, kernels, known.sha256)
+    entry, exit_ = affine(*found.input), affine(*found.output)
+    rung = Rung(known, f"{RUNTIME} {version(RUNTIME)}", kernels, machine())
+    ask = LiteRT(path, kernels, threads, entry, exit_, found.input[0], found.classes)
+    return Subject(Spec(found.sample, found.classes, rung, entry, exit_), ask)
+
+
+def load(path: Path, kernels: str, threads: int = 1, tensors: bool = False) -> Any:
+    """An interpreter that is not allocated yet; with `tensors` it keeps every inner tensor readable."""
+    return runtime.Interpreter(
+        model_path=str(path),
+        num_threads=threads,
+        experimental_op_resolver_type=KERNELS[kernels],
+        experimental_preserve_all_tensors=tensors,
+    )
+
+
+@final
+@dataclass(slots=True)
+class LiteRT:
+    """A `.tflite` file as a predictor: encodes, asks in batches by resizing the input (else one by one), decodes."""
+
+    path: Path
+    kernels: str
+    threads: int
+    entry: Affine | None
+    exit: Affine | None
+    dtype: str
+    classes: int
+    _interpreter: Any = field(default=None, init=False)
+    _batch: int = field(default=0, init=False)
+    _resizes: bool = field(default=True, init=False)
+
+    def __call__(self, samples: Samples, /) -> Scores:
+        """Scores of shape (N, K) for samples of shape (N, *S, C)."""
+        codes = self.entry.encode(samples) if self.entry else samples.astype(self.dtype, copy=False)
+        answers = self._many(codes) if self._resizes else None
+        if answers is None:  # the file holds its batch of 1 in a constant, in a Reshape for example
+            self._resizes = False
+            answers = np.concatenate([self._invoke(codes[i : i + 1]) for i in range(len(codes))])
+        answers = answers.reshape(len(samples), self.classes)
+        return self.exit.decode(answers) if self.exit else answers.astype(np.float32, copy=False)
+
+    def _many(self, codes: NDArray[Any]) -> NDArray[Any] | None:
+        """The answers to all codes at once, or None where the file takes one at a time."""
+        if len(codes) == 1:
+            return self._invoke(codes)
+        try:
+            answers = self._invoke(codes)
+        except (RuntimeError, ValueError):
+            return None
+        return answers if answers.size == len(codes) * self.classes else None
+
+    def _invoke(self, codes: NDArray[Any]) -> NDArray[Any]:
+        # A tail that fills at least half of the allocated batch is padded: resizing packs all weights anew.
+        count = len(codes)
+        if not count <= self._batch <= 2 * count:
+            self._allocate(codes.shape)
+        if count < self._batch:
+            codes = np.concatenate([codes, np.repeat(codes[-1:], self._batch - count, axis=0)])
+        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], codes)
+        self._interpreter.invoke()
+        answers: NDArray[Any] = self._interpreter.get_tensor(self._interpreter.get_output_details()[0]["index"])
+        return answers if count == self._batch else answers[:count]
+
+    def _allocate(self, shape: tuple[int, ...]) -> None:
+        # A fresh interpreter: one whose allocation failed is not fit to be asked again.
+        self._batch = 0
+        self._interpreter = load(self.path, self.kernels, self.threads)
+        self._interpreter.resize_tensor_input(self._interpreter.get_input_details()[0]["index"], shape)
+        self._interpreter.allocate_tensors()
+        self._batch = shape[0]

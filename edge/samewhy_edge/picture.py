@@ -1,0 +1,73 @@
+"""Maps one can look at on a machine without a plotting library: a PNG of samples beside their maps.
+
+Source: PNG specification (ISO/IEC 15948), colour type 2, one IDAT chunk, filter 0.
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samewhy_edge.arrays import Maps, Samples
+from samewhy_edge.files import write_bytes
+
+Pixels = NDArray[np.uint8]  # (H, W, 3)
+
+AGAINST, NEUTRAL, FOR = (33, 102, 172), (247, 247, 247), (178, 24, 43)  # ColorBrewer RdBu: blue, white, red
+CELL, GAP = 96, 4  # pixels of a cell at least, and between cells
+
+
+def contact_sheet(samples: Samples, columns: Sequence[Maps]) -> Pixels:
+    """One row a sample: the sample itself, then its map of every column; each map on its own symmetric scale."""
+    rows = []
+    for i, sample in enumerate(samples):
+        cells = [grey(sample), *(diverging(maps[i]) for maps in columns)]
+        rows.append(np.concatenate([frame(enlarge(cell)) for cell in cells], axis=1))
+    return np.concatenate(rows)
+
+
+def grey(sample: NDArray[np.float32]) -> Pixels:
+    """A sample as grey (or RGB where it has three channels), stretched to its own range; a series as a strip."""
+    span = float(sample.max() - sample.min()) or 1.0
+    values = ((sample - sample.min()) / span * 255).astype(np.uint8)
+    if values.ndim == 2:  # (T, C): a row a channel
+        values = values.T[..., None]
+    return values if values.shape[-1] == 3 else np.repeat(values.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
+
+
+def diverging(one: NDArray[np.float32]) -> Pixels:
+    """A map from blue (against the target) over white to red (for it); zero is white."""
+    values = np.atleast_2d(one) / (np.abs(one).max() or 1.0)
+    ends = np.where(values[..., None] > 0, np.array(FOR), np.array(AGAINST))
+    return np.asarray(NEUTRAL + np.abs(values)[..., None] * (ends - NEUTRAL), np.uint8)
+
+
+def enlarge(pixels: Pixels) -> Pixels:
+    """Whole-number magnification to a square cell of about `CELL` pixels."""
+    scale = [max(1, CELL // size) for size in pixels.shape[:2]]
+    return pixels.repeat(scale[0], axis=0).repeat(scale[1], axis=1)
+
+
+def frame(pixels: Pixels) -> Pixels:
+    """The cell with a white margin on its right and below."""
+    return np.pad(pixels, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
+
+
+def write_png(path: Path, pixels: Pixels) -> None:
+    """Write (H, W, 3) bytes as a PNG file.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    height, width, _ = pixels.shape
+    lines = np.concatenate([np.zeros((height, 1), np.uint8), pixels.reshape(height, -1)], axis=1)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes())), (b"IEND", b""))
+    write_bytes(path, b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks))
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))

@@ -1,0 +1,176 @@
+"""Which positions are kept in which query: known before the first query, the same on every rung and machine.
+
+Polarity is one and said in the name: *keep* is 1 where a position is shown and 0 where it is filled.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Protocol, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samewhy_edge.arrays import Keep
+from samewhy_edge.errors import InputError
+
+
+class Plan(Protocol):
+    """Masks by index; equal plans give equal bytes whatever the batch, process or machine."""
+
+    @property
+    def spatial(self) -> tuple[int, ...]:
+        """The spatial axes *S of every mask."""
+        ...
+
+    def __len__(self) -> int:
+        """M, the number of queries for one sample."""
+        ...
+
+    def keep(self, start: int, stop: int) -> Keep:
+        """Masks `start` to `stop` (not included), shape (stop - start, *S)."""
+        ...
+
+
+def digest(plan: Plan) -> str:
+    """SHA-256 over the shape and the bytes of all masks: what makes two records comparable."""
+    state = hashlib.sha256(repr((type(plan).__name__, plan.spatial, len(plan))).encode())
+    for start in range(0, len(plan), 64):
+        state.update(plan.keep(start, min(start + 64, len(plan))).astype("<f4").tobytes())
+    return state.hexdigest()
+
+
+@final
+@dataclass(frozen=True)
+class Windows:
+    """The whole sample first, then every position of a sliding window that is filled.
+
+    With `offset` 0 the windows are Captum's: ceil((size - window) / stride) + 1 an axis, the last one cut off by
+    the border. A positive offset moves the grid that far towards the origin, cut off there too.
+
+    Source: Zeiler & Fergus 2014, section 3; Captum 0.9 `attr/_core/occlusion.py`.
+    """
+
+    spatial: tuple[int, ...]
+    window: tuple[int, ...]
+    stride: tuple[int, ...]
+    offset: tuple[int, ...]
+
+    def __len__(self) -> int:
+        """One query for the whole sample and one a window."""
+        return 1 + math.prod(len(spans) for spans in self._spans)
+
+    def keep(self, start: int, stop: int) -> Keep:
+        """1 outside the window, 0 inside; shape (stop - start, *S)."""
+        masks = np.ones((stop - start, *self.spatial), np.float32)
+        for row, place in enumerate(self._places[max(start, 1) - 1 : stop - 1], start=max(start, 1) - start):
+            masks[(row, *place)] = 0
+        return masks
+
+    @cached_property
+    def _spans(self) -> list[list[slice]]:
+        return [
+            [
+                slice(max(begin, 0), min(begin + window, size))
+                for begin in range(-offset, size - window + stride, stride)
+                if begin + window > 0
+            ]
+            for size, window, stride, offset in zip(self.spatial, self.window, self.stride, self.offset, strict=True)
+        ]
+
+    @cached_property
+    def _places(self) -> list[tuple[slice, ...]]:
+        return list(product(*self._spans))
+
+
+@final
+@dataclass(frozen=True)
+class RandomGrids:
+    """Coarse random grids, upsampled bilinearly and shifted, one shift a mask.
+
+    Weights and coins are whole numbers, so that masks are byte-equal on every machine: with ``cell = ceil(size/grid)``
+    and ``full = (grid + 1) * cell`` each weight is a multiple of 1 / (2 full), and sums of float32 whole numbers below
+    2**24 do not round.
+
+    Source: Petsiuk, Das & Saenko 2018, section 3.3, as in the authors' code (ceil, mirrored border).
+    """
+
+    spatial: tuple[int, ...]
+    count: int
+    grid: int
+    share: float  # probability that a cell is kept
+    key: tuple[int, int]  # (seed, draw): two draws of a seed share no mask
+
+    def __len__(self) -> int:
+        """M."""
+        return self.count
+
+    def keep(self, start: int, stop: int) -> Keep:
+        """Masks in [0, 1], shape (stop - start, *S)."""
+        cells, shifts = self._draw(start, stop)
+        for axis, weights in enumerate(self._weights):
+            # (m, ..., grid, ...) x (m, size, grid) over the grid axis: each mask has its own shifted weights
+            rows = weights[shifts[:, axis, None] + np.arange(self.spatial[axis])]
+            moved = np.moveaxis(cells, axis + 1, -1)
+            flat = moved.reshape(len(moved), -1, self.grid) @ rows.transpose(0, 2, 1)
+            cells = np.moveaxis(flat.reshape(*moved.shape[:-1], -1), -1, axis + 1)
+        scale = math.prod(2 * full for full in self._fulls)
+        return np.ascontiguousarray(cells / np.float32(scale), np.float32)
+
+    @property
+    def _sizes(self) -> list[int]:
+        return [math.ceil(size / self.grid) for size in self.spatial]
+
+    @property
+    def _fulls(self) -> list[int]:
+        return [(self.grid + 1) * cell for cell in self._sizes]
+
+    @cached_property
+    def _weights(self) -> list[NDArray[np.float32]]:
+        return [mirrored_weights(full, self.grid) for full in self._fulls]
+
+    def _draw(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Grids (m, *grid) of 0 and 1, and shifts (m, axes), from raw Philox words numbered by mask."""
+        axes = len(self.spatial)
+        words = self.grid**axes + axes
+        blocks = math.ceil(words / 4)  # Philox gives four words a counter value
+        source = np.random.Philox(key=np.array(self.key, np.uint64)).advance(start * blocks)
+        raw = source.random_raw((stop - start) * 4 * blocks).reshape(stop - start, -1)[:, :words]
+        coins = (raw[:, axes:] >> np.uint64(11)) < np.uint64(round(self.share * 2**53))
+        shifts = (raw[:, :axes] % np.array(self._sizes, np.uint64)).astype(np.int64)
+        return coins.astype(np.float32).reshape(-1, *[self.grid] * axes), shifts
+
+
+def mirrored_weights(full: int, grid: int) -> NDArray[np.float32]:
+    """Linear weights (full, grid) that upsample `grid` cells to `full` positions, times 2 * full: whole numbers.
+
+    Position i reads coordinate (i + 1/2) * grid / full - 1/2; cell -1 is cell 1 (mirror), as in scikit-image's
+    ``resize(order=1, mode="reflect")``.
+    """
+    position = (2 * np.arange(full) + 1) * grid - full  # coordinate times 2 * full
+    below, part = position // (2 * full), position % (2 * full)
+    weights = np.zeros((full, grid), np.float32)
+    for cell, weight in ((below, 2 * full - part), (below + 1, part)):
+        np.add.at(weights, (np.arange(full), _mirror(cell, grid)), weight)
+    return weights
+
+
+def _mirror(cell: NDArray[np.int64], grid: int) -> NDArray[np.int64]:
+    last = grid - 1
+    return np.asarray(last - np.abs(last - np.abs(cell)))
+
+
+def axes_of(name: str, sizes: tuple[int, ...], spatial: tuple[int, ...]) -> tuple[int, ...]:
+    """`sizes` for every spatial axis; a single one serves all.
+
+    Raises:
+        InputError: another number of sizes than axes, or one that does not fit its axis.
+    """
+    full = sizes * len(spatial) if len(sizes) == 1 else sizes
+    if len(full) != len(spatial) or not all(1 <= one <= size for one, size in zip(full, spatial, strict=False)):
+        raise InputError(
+            f"{name} {list(sizes)} does not fit spatial axes {list(spatial)}; expected 1 to the size, an axis each"
+        )
+    return full

@@ -1,0 +1,42 @@
+"""The one home of integer encoding and decoding.
+
+Source: TFLite 8-bit quantization specification, https://ai.google.dev/edge/litert/models/quantization_spec
+"""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from samewhy_edge.arrays import Codes
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Affine:
+    """real = scale * (code - zero_point), for a tensor of integer `dtype`."""
+
+    scale: float
+    zero_point: int
+    dtype: str  # "int8" | "uint8" | "int16"
+
+    def encode(self, values: NDArray[np.float32]) -> Codes:
+        """Codes of `values`: rounded half away from zero, saturated at the ends of the type."""
+        ends = np.iinfo(self.dtype)
+        steps = values / np.float32(self.scale)
+        steps = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + np.float32(self.zero_point)
+        codes: Codes = np.clip(steps, ends.min, ends.max).astype(self.dtype)
+        return codes
+
+    def decode(self, codes: Codes) -> NDArray[np.float32]:
+        """Real values of `codes`."""
+        return (codes.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+
+
+def affine(dtype: DTypeLike, scale: float, zero_point: int) -> Affine | None:
+    """The encoding of a tensor, or None where it holds real numbers (TFLite then reports scale 0)."""
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return None
+    return Affine(float(scale), int(zero_point), kind.name)

@@ -1,0 +1,68 @@
+"""Tables of settings to frozen dataclasses: an unknown key or a value of another type is refused with a sentence."""
+
+import types
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from samewhy_edge.errors import InputError, unknown
+
+T = TypeVar("T")
+
+
+def structure(kind: type[T], table: Any, where: str) -> T:
+    """An instance of the dataclass `kind` from a table; defaults live in the dataclass alone.
+
+    Raises:
+        InputError: an unknown or missing key, or a value of another type; `where` says in which table.
+    """
+    if not isinstance(table, Mapping):
+        raise InputError(f"[{where}] is {_name(table)}, expected a table")
+    hints = get_type_hints(kind)
+    known = {field.name: field for field in fields(kind)}  # type: ignore[arg-type]  # T is a dataclass by contract
+    for name in table:
+        if name not in known:
+            raise InputError(f"[{where}] {unknown('key', name, known)}")
+    values = {name: convert(hints[name], value, f"{where}.{name}") for name, value in table.items()}
+    try:
+        return kind(**values)
+    except TypeError as error:
+        raise InputError(f"[{where}] {str(error).rpartition(') ')[2] or error}") from error
+
+
+def convert(hint: Any, value: Any, where: str) -> Any:
+    """`value` as `hint`: a dataclass, a tuple of one type, a literal, an optional or a plain type.
+
+    Raises:
+        InputError: the value is of another type.
+    """
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return convert(next(one for one in inner if one is not types.NoneType), value, where)
+    if origin is Literal:
+        if value not in inner:
+            raise InputError(f"{where}: {unknown('value', str(value), map(str, inner))}")
+        return value
+    if origin is tuple:  # one value stands for a tuple of one
+        items = value if isinstance(value, list) else [value]
+        return tuple(convert(inner[0], item, f"{where}[{i}]") for i, item in enumerate(items))
+    if is_dataclass(hint):
+        return structure(hint, value, where)  # type: ignore[arg-type]
+    if origin in (dict, Mapping) or hint is Any:
+        return value
+    return _plain(hint, value, where)
+
+
+def _plain(hint: Any, value: Any, where: str) -> Any:
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not hint:  # a bool is an int to isinstance
+        raise InputError(f"{where} is {value!r}, {_name(value)}; expected {_NAMES.get(hint, hint.__name__)}")
+    return value
+
+
+_NAMES = {int: "a whole number", float: "a number", str: "text", bool: "true or false", dict: "a table", list: "a list"}
+
+
+def _name(value: Any) -> str:
+    return _NAMES.get(type(value), type(value).__name__)
