@@ -24,7 +24,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-out, err = Console(), Console(stderr=True)
+stdout, stderr = Console(), Console(stderr=True)
 
 AddressArgument = Annotated[str, typer.Argument(help="runtime:path, e.g. litert:model.tflite?kernels=xnnpack")]
 InputOption = Annotated[Path | None, typer.Option("--input", help=".npy or .npz with samples (N, *S, C)")]
@@ -38,13 +38,13 @@ def check(address: AddressArgument, input: InputOption = None) -> None:
 
     subject = open_predictor(address)
     samples = _inputs(input, subject).samples if input else None
-    out.print(_identity(address, subject.spec))
+    stdout.print(_identity(address, subject.spec))
     table = Table("promise", "", "seen", box=None, pad_edge=False)
     kept = True
     for one in check_predictor(subject, samples):
         kept &= one.kept
         table.add_row(one.promise, "[green]kept[/]" if one.kept else "[bold red]BROKEN[/]", one.seen)
-    out.print(table)
+    stdout.print(table)
     if not kept:
         raise typer.Exit(1)
 
@@ -72,9 +72,9 @@ def bench(address: AddressArgument, input: InputOption = None) -> None:
     subject = open_predictor(address)
     samples = _inputs(input, subject).samples if input else random_samples(subject, 8)
     taken = timing(subject, samples)
-    out.print(_identity(address, subject.spec))
-    out.print(f"one at a time  {taken.single_p50:.3f} ms (median), {taken.single_p90:.3f} ms (90th percentile)")
-    out.print(f"batch of {taken.batch:<4}  {taken.batched:.3f} ms a sample")
+    stdout.print(_identity(address, subject.spec))
+    stdout.print(f"one at a time  {taken.single_p50:.3f} ms (median), {taken.single_p90:.3f} ms (90th percentile)")
+    stdout.print(f"batch of {taken.batch:<4}  {taken.batched:.3f} ms a sample")
 
 
 def _explain_address(address: str, source: Path | None, folder: Path) -> None:
@@ -103,9 +103,9 @@ def _explain_address(address: str, source: Path | None, folder: Path) -> None:
             save(record, maps, folder / "records" / explainer.name)
             columns.append(maps)
     write_png(folder / "maps.png", contact_sheet(given.samples[:32], [maps[:32] for maps in columns]))
-    out.print(_identity(address, subject.spec))
+    stdout.print(_identity(address, subject.spec))
     answers = ", ".join(f"{label}" for label in np.unique(targets))
-    out.print(f"{len(targets)} samples explained for classes {answers}; maps.png and records/ are in {folder}")
+    stdout.print(f"{len(targets)} samples explained for classes {answers}; maps.png and records/ are in {folder}")
 
 
 def _inputs(source: Path, subject: Any) -> Any:
@@ -131,7 +131,7 @@ def progress_bar() -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=err,
+        console=stderr,
         transient=False,
     )
 
@@ -156,10 +156,10 @@ def main() -> None:
     try:
         app()
     except SamewhyError as error:
-        err.print(f"[bold red]samewhy:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+        stderr.print(f"[bold red]samewhy:[/] {_plain(error)}", highlight=False, soft_wrap=True)
         sys.exit(2)
     except KeyboardInterrupt:
-        err.print("\nsamewhy: interrupted; finished steps are kept, run the same command to go on")
+        stderr.print("\nsamewhy: interrupted; finished steps are kept, run the same command to go on")
         sys.exit(130)
 
 

@@ -40,8 +40,9 @@ def look(path: Path, kernels: str) -> Findings:
         only_one("output", interpreter.get_output_details()),
     )
     sample, classes = fixed_shapes(entry, exit_)
+    ends = encoding(entry), encoding(exit_)
     refuse_memory(interpreter, entry, exit_)
-    return Findings(sample, classes, encoding(entry), encoding(exit_), operators)
+    return Findings(sample, classes, *ends, operators)
 
 
 def reason(message: str) -> str:
@@ -91,7 +92,13 @@ def fixed_shapes(entry: dict[str, Any], exit_: dict[str, Any]) -> tuple[tuple[in
 def encoding(tensor: dict[str, Any]) -> tuple[str, float, int]:
     """(dtype, scale, zero point); scale 0 where the tensor holds real numbers."""
     scale, zero_point = tensor["quantization"]
-    return np.dtype(tensor["dtype"]).name, float(scale), int(zero_point)
+    kind = np.dtype(tensor["dtype"])
+    if kind.kind != "f" and not scale > 0:
+        raise ArtifactError(
+            f"tensor {tensor['name']} holds {kind} without a scale; expected real numbers or quantized integers, "
+            "export it with float32 ends or quantize it"
+        )
+    return kind.name, float(scale), int(zero_point)
 
 
 def refuse_memory(interpreter: Any, entry: dict[str, Any], exit_: dict[str, Any]) -> None:

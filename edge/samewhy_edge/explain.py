@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Maps, Samples, Targets
-from samewhy_edge.errors import InputError, unknown
+from samewhy_edge.errors import InputError
 from samewhy_edge.plan import Plan, RandomGrids, Windows, axes_of
 from samewhy_edge.predictor import Predictor
 from samewhy_edge.query import Progress, ask
-from samewhy_edge.settings import structure
+from samewhy_edge.settings import variant
 
 
 class Explainer(Protocol):
@@ -157,6 +157,22 @@ def of_targets(answers: NDArray[np.float32], targets: Targets) -> NDArray[np.flo
     return answers[np.arange(len(targets)), :, targets]
 
 
+def shuffled(plan: Plan, scores: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Scores (N, M) dealt to the wrong masks: what the estimator makes of them is a random map of its own kind.
+
+    Queries that hide nothing keep their score. Each sample is dealt anew.
+    """
+    hides = np.concatenate(
+        [plan.keep(i, min(i + 64, len(plan))).reshape(-1, np.prod(plan.spatial)).min(axis=1) < 1 for i in range(0, len(plan), 64)]
+    )
+    places = np.flatnonzero(hides)
+    coins = np.random.Philox(key=np.array([seed, 2], np.uint64)).random_raw(len(scores) * len(places))
+    dealt = scores.copy()
+    order = places[np.argsort(coins.reshape(len(scores), -1), axis=1)]
+    dealt[:, places] = np.take_along_axis(scores, order, axis=1)
+    return dealt
+
+
 def describe(explainer: Explainer) -> dict[str, Any]:
     """Name and parameters, as records hold them."""
     return {"name": explainer.name, **asdict(explainer)}  # type: ignore[call-overload]  # explainers are dataclasses
@@ -168,9 +184,5 @@ def explainer_from(table: Mapping[str, Any]) -> Explainer:
     Raises:
         InputError: no method, an unknown one, or a parameter that it does not have.
     """
-    method = str(table.get("method"))
-    if method not in EXPLAINERS:
-        raise InputError(unknown("explain method", method, EXPLAINERS))
-    rest = {name: value for name, value in table.items() if name != "method"}
-    explainer: Explainer = structure(EXPLAINERS[method], rest, f"explain.{method}")
+    explainer: Explainer = variant(EXPLAINERS, table, "explain")
     return explainer

@@ -1,5 +1,7 @@
 """Samples from a file, for machines that have numpy alone."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Samples, Targets
 from samewhy_edge.errors import InputError, unknown
+from samewhy_edge.predictor import check_samples
 
 
 @final
@@ -32,26 +35,32 @@ def read_inputs(path: Path, sample: tuple[int, ...]) -> Inputs:
         raise InputError(
             f"{path}: found {path.suffix or 'no suffix'}, expected .npy or .npz; save pictures with numpy.save first"
         )
+    arrays = _arrays(path)
+    for name in sorted(set(arrays) - {"samples", "targets"}):
+        raise InputError(f"{path}: {unknown('array', name, ['samples', 'targets'])}")
+    if "samples" not in arrays:
+        raise InputError(f"{path}: no array 'samples' in it; found: {', '.join(arrays) or 'nothing'}")
+    targets = arrays.get("targets")
+    if targets is not None and targets.dtype.kind not in "iu":
+        raise InputError(f"{path}: targets are {targets.dtype}, expected whole numbers, a class index a sample")
+    return Inputs(batch(arrays["samples"], sample), None if targets is None else targets.astype(np.int64))
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Every array of the file, by name; that of a `.npy` is `samples`."""
     try:
-        loaded = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        with path.open("rb") as file:  # numpy itself leaves a broken .npz open
+            loaded = np.load(file, allow_pickle=False)
+            return {"samples": loaded} if isinstance(loaded, np.ndarray) else dict(loaded)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise InputError(f"{path}: not readable as {path.suffix} ({error}); save it anew with numpy") from error
-    if isinstance(loaded, np.ndarray):
-        return Inputs(batch(loaded, sample), None)
-    with loaded:
-        for name in set(loaded.files) - {"samples", "targets"}:
-            raise InputError(f"{path}: {unknown('array', name, ['samples', 'targets'])}")
-        if "samples" not in loaded.files:
-            raise InputError(f"{path}: no array 'samples' in it; found: {', '.join(loaded.files) or 'nothing'}")
-        targets = loaded["targets"].astype(np.int64) if "targets" in loaded.files else None
-        return Inputs(batch(loaded["samples"], sample), targets)
 
 
 def batch(array: NDArray[Any], sample: tuple[int, ...]) -> Samples:
     """The array, a single sample as a batch of one; whole float64 arrays are narrowed, integers are not guessed at.
 
     Raises:
-        InputError: integers, whose unit nobody knows, or no samples at all.
+        InputError: integers, whose unit nobody knows, no samples at all, another shape, or values that are not finite.
     """
     if array.dtype.kind != "f":
         raise InputError(
@@ -59,6 +68,9 @@ def batch(array: NDArray[Any], sample: tuple[int, ...]) -> Samples:
             "for pixels this is often array.astype('float32') / 255"
         )
     full = array[None] if array.shape == sample else array
-    if not len(full):
+    if full.shape[:1] == (0,):
         raise InputError(f"0 samples found in an array of shape {array.shape}, expected at least one")
-    return full.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, which is refused
+        samples = full.astype(np.float32)
+    check_samples(samples, sample)
+    return samples

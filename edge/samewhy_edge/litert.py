@@ -83,6 +83,8 @@ class LiteRT:
 
     def __call__(self, samples: Samples, /) -> Scores:
         """Scores of shape (N, K) for samples of shape (N, *S, C)."""
+        if not len(samples):
+            return np.zeros((0, self.classes), np.float32)
         codes = self.entry.encode(samples) if self.entry else samples.astype(self.dtype, copy=False)
         answers = self._many(codes) if self._resizes else None
         if answers is None:  # the file holds its batch of 1 in a constant, in a Reshape for example

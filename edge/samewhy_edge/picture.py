@@ -24,8 +24,9 @@ def contact_sheet(samples: Samples, columns: Sequence[Maps]) -> Pixels:
     """One row a sample: the sample itself, then its map of every column; each map on its own symmetric scale."""
     rows = []
     for i, sample in enumerate(samples):
-        cells = [grey(sample), *(diverging(maps[i]) for maps in columns)]
-        rows.append(np.concatenate([frame(enlarge(cell)) for cell in cells], axis=1))
+        cells = [enlarge(cell) for cell in (grey(sample), *(diverging(maps[i]) for maps in columns))]
+        height = max(len(cell) for cell in cells)
+        rows.append(np.concatenate([frame(cell, height) for cell in cells], axis=1))
     return np.concatenate(rows)
 
 
@@ -51,9 +52,9 @@ def enlarge(pixels: Pixels) -> Pixels:
     return pixels.repeat(scale[0], axis=0).repeat(scale[1], axis=1)
 
 
-def frame(pixels: Pixels) -> Pixels:
-    """The cell with a white margin on its right and below."""
-    return np.pad(pixels, ((0, GAP), (0, GAP), (0, 0)), constant_values=255)
+def frame(pixels: Pixels, height: int) -> Pixels:
+    """The cell with a white margin on its right and below, down to its neighbours' `height`."""
+    return np.pad(pixels, ((0, height - len(pixels) + GAP), (0, GAP), (0, 0)), constant_values=255)
 
 
 def write_png(path: Path, pixels: Pixels) -> None:

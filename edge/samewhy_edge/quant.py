@@ -11,6 +11,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from samewhy_edge.arrays import Codes
 
+HALF = np.nextafter(np.float32(0.5), np.float32(0))  # the largest float32 below a half would reach 1 with 0.5 itself
+
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Affine:
         """Codes of `values`: rounded half away from zero, saturated at the ends of the type."""
         ends = np.iinfo(self.dtype)
         steps = values / np.float32(self.scale)
-        steps = np.trunc(steps + np.copysign(np.float32(0.5), steps)) + np.float32(self.zero_point)
+        steps = np.trunc(steps + np.copysign(HALF, steps)) + np.float32(self.zero_point)
         codes: Codes = np.clip(steps, ends.min, ends.max).astype(self.dtype)
         return codes
 

@@ -58,13 +58,19 @@ def load(path: Path) -> tuple[Record, Maps]:
     """Read what `save` wrote.
 
     Raises:
-        InputError: the file is missing, or its schema is another one.
+        InputError: a file is missing or broken, or its schema is another one.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such record; expected a .json with its .npz beside it")
-    table = json.loads(path.read_text())
-    if table.get("schema") != SCHEMA:
-        raise InputError(f"{path}: record schema {table.get('schema')}, expected {SCHEMA}; make the record anew")
+    if not path.with_suffix(".npz").is_file():
+        raise InputError(f"{path}: no {path.with_suffix('.npz').name} beside it; a record is both files, make it anew")
+    try:
+        table = json.loads(path.read_text())
+    except ValueError as error:
+        raise InputError(f"{path}: not readable as JSON ({error}); make the record anew") from error
+    if not isinstance(table, dict) or table.get("schema") != SCHEMA:
+        found = table.get("schema") if isinstance(table, dict) else None
+        raise InputError(f"{path}: record schema {found}, expected {SCHEMA}; make the record anew")
     table["rung"] = Rung(**{**table["rung"], "artifact": Artifact(**table["rung"]["artifact"])})
     table["samples"], table["targets"] = tuple(table["samples"]), tuple(table["targets"])
     with np.load(path.with_suffix(".npz")) as arrays:

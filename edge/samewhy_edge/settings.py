@@ -30,6 +30,18 @@ def structure(kind: type[T], table: Any, where: str) -> T:
         raise InputError(f"[{where}] {str(error).rpartition(') ')[2] or error}") from error
 
 
+def variant(kinds: Mapping[str, type[T]], table: Mapping[str, Any], where: str) -> T:
+    """An instance of the dataclass that ``method`` names, from ``{"method": name, ...}``.
+
+    Raises:
+        InputError: no method, an unknown one, or a parameter that it does not have.
+    """
+    method = str(table.get("method"))
+    if method not in kinds:
+        raise InputError(f"[{where}] {unknown('method', method, kinds)}")
+    return structure(kinds[method], {key: value for key, value in table.items() if key != "method"}, f"{where}.{method}")
+
+
 def convert(hint: Any, value: Any, where: str) -> Any:
     """`value` as `hint`: a dataclass, a tuple of one type, a literal, an optional or a plain type.
 
@@ -48,8 +60,10 @@ def convert(hint: Any, value: Any, where: str) -> Any:
         return tuple(convert(inner[0], item, f"{where}[{i}]") for i, item in enumerate(items))
     if is_dataclass(hint):
         return structure(hint, value, where)  # type: ignore[arg-type]
-    if origin in (dict, Mapping) or hint is Any:
+    if origin in (dict, Mapping) and isinstance(value, Mapping):
         return value
+    if origin in (dict, Mapping):
+        raise InputError(f"{where} is {value!r}, {_name(value)}; expected a table")
     return _plain(hint, value, where)
 
 

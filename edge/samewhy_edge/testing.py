@@ -8,7 +8,7 @@ import numpy as np
 
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.errors import InputError
-from samewhy_edge.predictor import Subject
+from samewhy_edge.predictor import Subject, check_samples
 
 EXACT, ROUNDING = 0.0, 1e-4  # largest score difference between batch sizes: integer files, real-valued files
 
@@ -24,12 +24,17 @@ class Check:
 
 
 def check_predictor(subject: Subject, samples: Samples | None = None) -> Iterator[Check]:
-    """Ask the predictor and report promise by promise; `samples` stand in for random ones."""
-    batch = random_samples(subject, 5) if samples is None else samples[:5]
-    if len(batch) < 5:
-        batch = np.concatenate([batch] * 5)[:5]
+    """Ask the predictor and report promise by promise; `samples` stand in for random ones.
+
+    Raises:
+        InputError: `samples` do not fit the predictor.
+    """
+    batch = random_samples(subject, 5)
+    if samples is not None:
+        check_samples(samples, subject.spec.sample)
+        batch = np.concatenate([samples, batch])[:5]
     for check in (_shape, _same_again, _batch_size, _order, _input_untouched, _refuses, _tells_apart):
-        yield check(subject, batch)
+        yield check(subject, batch.copy())  # a predictor that writes to its input spoils one check, not the next
 
 
 def random_samples(subject: Subject, count: int) -> Samples:
@@ -102,8 +107,10 @@ def _refused(subject: Subject, samples: Samples) -> bool:
 
 def _near(subject: Subject, a: Scores, b: Scores) -> bool:
     bound = EXACT if subject.spec.output else ROUNDING
-    return bool(np.abs(a - b).max() <= bound)
+    return a.shape == b.shape and bool(np.abs(a - b).max() <= bound)
 
 
 def _apart(a: Scores, b: Scores) -> str:
+    if a.shape != b.shape:
+        return f"shapes {a.shape} and {b.shape}"
     return f"largest difference {float(np.abs(a - b).max()):.3g}"

@@ -1,0 +1,63 @@
+# make study   the main job: train, prune, quantize, export, explain and compare a small network on real images
+# make test    all checks and tests, then the edge tests once more on a base install without extras
+# make check   format, lint, types, import laws, spelling
+# make bench   side-by-side measurements; each writes a table and a JSON to runs/bench
+# make models  rebuild the ready-made networks in models/ from their recipes
+#
+# Each makes the virtual environment that it needs when there is none.
+
+PYTHON ?= python3
+VENV ?= .venv
+BASE_VENV ?= .venv-base
+PIP_FLAGS ?= --quiet --disable-pip-version-check
+BIN := $(VENV)/bin
+
+study: $(VENV)/host.stamp
+	$(BIN)/samewhy study studies/fashion.toml --out runs/fashion
+
+test: check base-test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+# What a Raspberry Pi gets: the wheel without extras, and nothing of this checkout on its path.
+base-test: $(BASE_VENV)/base.stamp
+	$(BASE_VENV)/bin/python -m pytest tests/edge -p no:cacheprovider
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.noise
+	$(BIN)/python -m benchmarks.overhead
+
+models: $(VENV)/host.stamp
+	for name in fashion_ds_cnn fashion_resnet8; do \
+		$(BIN)/samewhy release models/$$name/recipe.toml --out models/$$name || exit; \
+	done
+
+fix: $(VENV)/dev.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(VENV)/host.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install $(PIP_FLAGS) -e '.[host]'
+	touch $@
+
+$(VENV)/dev.stamp: pyproject.toml $(VENV)/host.stamp
+	$(BIN)/pip install $(PIP_FLAGS) -e '.[host,bridge,serve,dev]'
+	touch $@
+
+$(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
+	$(PYTHON) -m venv $(BASE_VENV)
+	$(BASE_VENV)/bin/pip install $(PIP_FLAGS) --force-reinstall --no-deps .
+	$(BASE_VENV)/bin/pip install $(PIP_FLAGS) . pytest hypothesis
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(BASE_VENV) build dist
+
+.PHONY: study test check base-test bench models fix clean

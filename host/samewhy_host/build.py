@@ -1,0 +1,254 @@
+"""From a study file to the artifacts of its ladder: train, compress, export, quantize, each done once and gated."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, final
+
+import torch
+
+from samewhy_edge import litert
+from samewhy_edge.arrays import Samples
+from samewhy_edge.errors import ArtifactError, InputError, unknown
+from samewhy_edge.files import sha256, write_bytes, write_json
+from samewhy_edge.predictor import open_predictor
+from samewhy_edge.rung import artifact
+from samewhy_host import export, module_file, quantize, tensorflow_worker, train
+from samewhy_host.compress import Compression, channels, magnitude
+from samewhy_host.data.dataset import Dataset, Split, stratified
+from samewhy_host.data.sources import open_dataset
+from samewhy_host.manifest import Made, Manifest, Step
+from samewhy_host.module_file import Recipe, load_module, load_plain, save_module, with_weights
+from samewhy_host.steps import Steps
+from samewhy_host.study import StudyFile
+from samewhy_host.zoo import ZOO
+
+GATE_SAMPLES = 500  # training samples that the int8 gate compares on; the parity gates take the first 64
+ONNX, FLOAT, INT8 = "model.onnx", "float.tflite", "int8.tflite"
+TFLITE_RUNGS = (  # the float file under the default kernels, the int8 file under all of them
+    Step("tflite", f"litert:artifacts/{FLOAT}?kernels=xnnpack"),
+    *(Step(f"int8-{kernels}", f"litert:artifacts/{INT8}?kernels={kernels}") for kernels in litert.KERNELS),
+)
+PACKAGES = ("samewhy", "numpy", "torch", "onnx", "onnxruntime", "onnx2tf", "tensorflow", "ai-edge-litert")
+Told = Callable[[str], object]
+
+
+@final
+@dataclass(slots=True)
+class Builder:
+    """A build on its way: the study, its data, and what has been made so far."""
+
+    file: StudyFile
+    folder: Path
+    told: Told
+    data: Dataset
+    steps: Steps
+    made: list[Made] = field(default_factory=list)
+
+    @property
+    def seed(self) -> int:
+        """The study's seed."""
+        return self.file.study.study.seed
+
+    def add(self, name: str, file: str, source: Path, parent: str | None, gate: Path | None = None) -> Path:
+        """Put a finished artifact into the run's folder and on the list, with what its gate measured."""
+        place = self.folder / "artifacts" / file
+        if not place.is_file() or artifact(place) != artifact(source):
+            write_bytes(place, source.read_bytes())
+        known = artifact(place)
+        measured = json.loads(gate.read_text()) if gate else {}
+        self.made.append(Made(name, f"artifacts/{file}", known.sha256, known.bytes, parent, measured))
+        return place
+
+    def parent(self) -> str | None:
+        """Identity of the artifact made last."""
+        return self.made[-1].sha256 if self.made else None
+
+
+def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]:
+    """Make every artifact of the study in `folder`; finished steps are used again.
+
+    Raises:
+        SamewhyError: the data, the network or a gate; what was finished before stays.
+    """
+    study = file.study
+    data = open_dataset(study.data, file.path.parent)
+    builder = Builder(file, folder, told, data, Steps(folder / "steps"))
+    audited = data.test.take(stratified(data.test.labels, study.audit.samples, builder.seed))
+    calibration = data.train.take(stratified(data.train.labels, study.data.calibration, builder.seed))
+    rungs = ladder(builder, calibration)
+    known = {rung.name for rung in rungs}
+    for extra in study.rung:
+        if extra.name in known:
+            raise InputError(f"[[rung]] name {extra.name!r} is taken; the ladder has: {', '.join(sorted(known))}")
+        rungs.append(Step(extra.name, extra.address))
+    made = Manifest(
+        question=study.study.question,
+        seed=builder.seed,
+        study=file.sha256,
+        data=data.provenance(),
+        artifacts=tuple(builder.made),
+        rungs=tuple(rungs),
+        calibration=calibration.ids,
+        audit=audited.ids,
+        versions={name: version(name) for name in PACKAGES},
+    )
+    return made, data
+
+
+def ladder(builder: Builder, calibration: Split) -> list[Step]:
+    """Make the artifacts; the rungs from the reference down."""
+    model = builder.file.study.model
+    if model.float_tflite and model.int8_tflite:
+        builder.add("tflite", FLOAT, given(builder, model.float_tflite), None)
+        builder.add("int8", INT8, given(builder, model.int8_tflite), None)
+        return list(TFLITE_RUNGS)
+    rungs: list[Step] = []
+    if model.onnx:
+        onnx = builder.add("onnx", ONNX, given(builder, model.onnx), None)
+    else:
+        rungs, onnx = torch_rungs(builder, calibration.samples)
+    convert(builder, onnx, calibration)
+    return [*rungs, Step("onnx", f"onnx:artifacts/{ONNX}"), *TFLITE_RUNGS]
+
+
+def given(builder: Builder, name: str) -> Path:
+    """A file that the study names.
+
+    Raises:
+        ArtifactError: there is no such file.
+    """
+    path = builder.file.beside(name)
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file; [model] of {builder.file.path.name} names it")
+    return path
+
+
+def torch_rungs(builder: Builder, samples: Samples) -> tuple[list[Step], Path]:
+    """Train (or take given weights), compress, export: the torch rungs, and the ONNX file of the last one."""
+    path = builder.add("float", "float.pt", trained(builder) / "module.pt", None)
+    rungs = [Step("float", f"torch:artifacts/{path.name}")]
+    for method, compression in builder.file.study.compressions():
+        builder.told(f"compress: {method}")
+        done = compressed(builder, path, method, compression)
+        name = f"pruned-{method}"
+        path = builder.add(name, f"{name}.pt", done / "module.pt", builder.parent())
+        rungs.append(Step(name, f"torch:artifacts/{path.name}"))
+    return rungs, exported(builder, path, samples[:64])
+
+
+def network(builder: Builder) -> Recipe:
+    """The recipe that [model] names.
+
+    Raises:
+        InputError: an architecture that the zoo does not have.
+    """
+    model = builder.file.study.model
+    if model.factory:
+        return Recipe(model.factory, dict(model.options), builder.data.sample)
+    if model.architecture not in ZOO:
+        raise InputError(f"[model] {unknown('architecture', str(model.architecture), ZOO)}")
+    size = {"classes": len(builder.data.classes), "channels": builder.data.sample[-1]}
+    return Recipe(ZOO[str(model.architecture)], {**size, **model.options}, builder.data.sample)
+
+
+def trained(builder: Builder) -> Path:
+    """The step that holds the float network."""
+    study = builder.file.study
+    recipe = network(builder)
+    if study.model.weights:
+        return adopted(builder, recipe, given(builder, study.model.weights))
+    inputs = {
+        "recipe": plain(recipe),
+        "train": asdict(study.train),
+        "seed": builder.seed,
+        "data": builder.data.provenance(),
+    }
+
+    def make(folder: Path) -> None:
+        torch.manual_seed(builder.seed)  # the initial weights; each epoch seeds its own chance
+        module = module_file.build(recipe.factory, recipe.options)
+        told = prefixed(builder.told, "train")
+        train.train(module, builder.data.train, study.train, builder.seed, folder / "checkpoint.pt", told)
+        save_module(folder / "module.pt", recipe, module)
+
+    return builder.steps.once("train", inputs, [train, module_file], make)
+
+
+def adopted(builder: Builder, recipe: Recipe, weights: Path) -> Path:
+    """The step that holds the user's own network with the user's own weights."""
+
+    def make(folder: Path) -> None:
+        module = with_weights(recipe.build(), load_plain(weights), weights)
+        save_module(folder / "module.pt", recipe, module)
+
+    inputs = {"recipe": plain(recipe), "weights": artifact(weights).sha256}
+    return builder.steps.once("adopt", inputs, [module_file], make)
+
+
+def compressed(builder: Builder, parent: Path, method: str, compression: Compression) -> Path:
+    """The step that holds the network after a compression and its fine-tuning."""
+
+    def make(folder: Path) -> None:
+        recipe, module = load_module(parent)
+        recipe = compression.cut(recipe, module)
+        seed = builder.seed + 1000  # other batches than in training
+        told = prefixed(builder.told, f"compress: {method}")
+        train.train(module, builder.data.train, compression.train, seed, folder / "checkpoint.pt", told)
+        save_module(folder / "module.pt", recipe, module)
+
+    settings = {"method": method, **asdict(compression)}  # type: ignore[call-overload]  # compressions are dataclasses
+    inputs = {
+        "parent": artifact(parent).sha256,
+        "how": settings,
+        "seed": builder.seed,
+        "data": builder.data.provenance(),
+    }
+    return builder.steps.once(method, inputs, [train, module_file, magnitude, channels], make)
+
+
+def exported(builder: Builder, path: Path, samples: Samples) -> Path:
+    """The ONNX artifact of a torch one."""
+    builder.told("export: torch to ONNX")
+
+    def make(folder: Path) -> None:
+        recipe, module = load_module(path)
+        content = export.to_onnx(recipe, module)
+        write_bytes(folder / "model.onnx", content)
+        write_json(folder / "gate.json", export.gate_onnx(module, content, samples))
+
+    inputs = {"parent": artifact(path).sha256, "samples": sha256(samples)}
+    done = builder.steps.once("export", inputs, [export], make)
+    return builder.add("onnx", ONNX, done / "model.onnx", builder.parent(), done / "gate.json")
+
+
+def convert(builder: Builder, onnx: Path, calibration: Split) -> None:
+    """Make the float and the int8 TFLite artifacts of an ONNX one."""
+    builder.told("quantize: ONNX to TFLite, float and int8")
+    places = stratified(builder.data.train.labels, min(GATE_SAMPLES, len(builder.data.train.ids)), builder.seed + 1)
+    samples = builder.data.train.samples[places]
+    open_predictor(f"onnx:{onnx}")(samples[:1])  # a file that cannot be asked, or not with these samples, is told early
+
+    def make(folder: Path) -> None:
+        real, integer = quantize.to_tflite(onnx, calibration.samples, folder)
+        write_json(folder / "gate-tflite.json", quantize.gate_float(onnx, real, samples[:64]))
+        write_json(folder / "gate-int8.json", quantize.gate_int8(real, integer, samples))
+
+    inputs = {"parent": artifact(onnx).sha256, "calibration": sha256(calibration.samples), "gate": sha256(samples)}
+    done = builder.steps.once("quantize", inputs, [quantize, tensorflow_worker], make)
+    parent = builder.parent()
+    builder.add("tflite", FLOAT, done / "float.tflite", parent, done / "gate-tflite.json")
+    builder.add("int8", INT8, done / "int8.tflite", parent, done / "gate-int8.json")
+
+
+def plain(recipe: Recipe) -> dict[str, Any]:
+    """A recipe as JSON would give it back."""
+    table: dict[str, Any] = json.loads(json.dumps(asdict(recipe)))
+    return table
+
+
+def prefixed(told: Told, name: str) -> Told:
+    """Lines of a step, with the step's name before them."""
+    return lambda line: told(f"{name}: {line}")

@@ -1,0 +1,37 @@
+"""Global magnitude pruning: the smallest weights of the whole network become zero and stay zero.
+
+Source: Han, Pool, Tran & Dally 2015, arXiv 1506.02626, section 3, with one threshold for all layers.
+"""
+
+from dataclasses import dataclass, field
+from typing import final
+
+import torch
+from torch import nn
+
+from samewhy_edge.errors import InputError
+from samewhy_host.module_file import Recipe
+from samewhy_host.train import Train, prunable
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Magnitude:
+    """`amount` is the share of convolution and linear weights that become zero."""
+
+    amount: float = 0.5
+    train: Train = field(default_factory=lambda: Train(epochs=3, learning_rate=0.002))
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount < 1:
+            raise InputError(f"magnitude amount = {self.amount}; expected a share between 0 and 1")
+
+    def cut(self, recipe: Recipe, module: nn.Module) -> Recipe:
+        """Zero the smallest weights in place; the recipe stays, since no shape changes."""
+        weights = prunable(module)
+        everything = torch.cat([weight.detach().abs().flatten() for weight in weights])
+        threshold = everything.kthvalue(max(1, round(self.amount * len(everything)))).values
+        with torch.no_grad():
+            for weight in weights:
+                weight.mul_(weight.abs() > threshold)
+        return recipe

@@ -1,0 +1,1 @@
+"""Labelled samples, by name: the embedded Fashion-MNIST subset, idx files, `.npz` files, folders of images."""

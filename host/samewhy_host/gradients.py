@@ -1,0 +1,81 @@
+"""Captum on the torch reference: the cross-check of our occlusion, and the white-box view for the gallery.
+
+Source: Captum 0.9; Integrated Gradients, Sundararajan, Taly & Yan 2017, arXiv 1703.01365.
+"""
+
+from copy import deepcopy
+from functools import partial
+
+import captum.attr
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from samewhy_edge.arrays import Maps, Samples, Targets
+from samewhy_edge.errors import ContractError
+from samewhy_edge.explain import Occlusion, explain
+from samewhy_edge.plan import axes_of
+
+BOUND = 1e-6  # largest difference to Captum, as a share of the largest value of the maps
+
+
+def occlusion_difference(module: nn.Module, samples: Samples, targets: Targets, explainer: Occlusion) -> float:
+    """Largest difference between our occlusion and Captum's, as a share of the largest value.
+
+    Both ask the network in double precision, so that what differs is the method and not how convolutions of another
+    batch size round.
+
+    Raises:
+        ContractError: it is above the bound.
+    """
+    double = deepcopy(module).double()
+    asked = partial(in_double, double)  # a predictor but for its precision
+    ours = explain(asked, samples, targets, explainer, seed=0)  # type: ignore[arg-type]
+    theirs = captum_occlusion(double, samples, targets, explainer)
+    difference = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    if not difference <= BOUND:
+        raise ContractError(
+            f"our occlusion differs from Captum's by {difference:.3g} of its largest value, at most {BOUND:g} is "
+            "allowed; one of the two conventions has changed, do not trust the maps"
+        )
+    return difference
+
+
+def in_double(module: nn.Module, samples: Samples) -> NDArray[np.float64]:
+    """Scores (N, K) of a double-precision module."""
+    with torch.inference_mode():
+        scores: NDArray[np.float64] = module(to_torch(samples).double()).numpy()
+    return scores
+
+
+def captum_occlusion(module: nn.Module, samples: Samples, targets: Targets, explainer: Occlusion) -> Maps:
+    """Captum's occlusion with the explainer's windows over all channels: (N, *S)."""
+    spatial = samples.shape[1:-1]
+    window, stride = (axes_of(name, getattr(explainer, name), spatial) for name in ("window", "stride"))
+    inputs = to_torch(samples).to(next(module.parameters()).dtype)
+    with torch.no_grad():
+        maps: Tensor = captum.attr.Occlusion(module).attribute(
+            inputs,
+            sliding_window_shapes=(inputs.shape[1], *window),
+            strides=(inputs.shape[1], *stride),
+            baselines=explainer.fill,
+            target=torch.from_numpy(targets),
+        )
+    # every channel of a window is given the whole drop
+    return np.asarray(maps[:, 0].numpy(), np.float32)
+
+
+def integrated_gradients(module: nn.Module, samples: Samples, targets: Targets, fill: float) -> Maps:
+    """Integrated gradients from the fill, summed over channels: (N, *S)."""
+    method = captum.attr.IntegratedGradients(module)
+    inputs = to_torch(samples).requires_grad_()
+    maps: Tensor = method.attribute(
+        inputs, baselines=fill, target=torch.from_numpy(targets), n_steps=64, internal_batch_size=64
+    )
+    return np.asarray(maps.sum(1).detach().numpy(), np.float32)
+
+
+def to_torch(samples: Samples) -> Tensor:
+    """Channels first."""
+    return torch.from_numpy(samples).movedim(-1, 1).contiguous()

@@ -1,0 +1,185 @@
+"""ONNX to TFLite, float and full int8 (per channel, integer input and output), with the gates behind both."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samewhy_edge import litert
+from samewhy_edge.arrays import Samples, Scores
+from samewhy_edge.errors import GateError
+from samewhy_edge.predictor import Subject, open_predictor
+from samewhy_edge.quant import affine
+from samewhy_edge.quarantine import examine
+from samewhy_edge.rung import artifact
+from samewhy_host.divergence import first_unmatched, onnx_layers
+
+FLOAT_BOUND = 1e-3  # largest |onnx - tflite float| of a score
+LABELS = 0.9  # least share of samples on which int8 gives float's label
+SQNR = 10.0  # least signal to quantization noise ratio of the scores, in dB
+
+
+def to_tflite(onnx: Path, calibration: Samples, folder: Path) -> tuple[Path, Path]:
+    """``float.tflite`` and ``int8.tflite`` in `folder`, made by TensorFlow in a process of its own.
+
+    Raises:
+        GateError: the conversion failed; the whole output of TensorFlow is kept in ``tensorflow.log``.
+    """
+    made = (folder / "float.tflite", folder / "int8.tflite")
+    np.save(folder / "calibration.npy", calibration)
+    copy = shutil.copy(onnx, folder / "copy.onnx")  # onnx2tf writes its simplified form over the file it is given
+    job = {
+        "onnx": str(copy),
+        "samples": str(folder / "calibration.npy"),
+        "float": str(made[0]),
+        "int8": str(made[1]),
+        "scratch": str(folder / "saved_model"),
+    }
+    (folder / "job.json").write_text(json.dumps(job))
+    command = [sys.executable, "-m", "samewhy_host.tensorflow_worker", str(folder / "job.json")]
+    quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "TF_ENABLE_ONEDNN_OPTS": "0", "CUDA_VISIBLE_DEVICES": "-1"}
+    log = folder / "tensorflow.log"
+    with log.open("w") as stream:
+        done = subprocess.run(command, stdout=stream, stderr=stream, env={**os.environ, **quiet}, check=False)
+    if done.returncode:
+        last = (log.read_text().strip().splitlines() or ["no output"])[-1]
+        raise GateError(
+            f"ONNX to TFLite: the converter stopped ({last}); the operator that it names needs another form in the "
+            f"network; everything that it said is in {log}"
+        )
+    return made
+
+
+def gate_float(onnx: Path, tflite: Path, samples: Samples) -> dict[str, Any]:
+    """Parity of the float file with ONNX, and its operators, for the manifest.
+
+    Raises:
+        GateError: scores differ by more than the bound, or a TRANSPOSE is left in the file.
+    """
+    operators = operators_of(tflite)
+    if "TRANSPOSE" in operators:
+        raise GateError(
+            f"ONNX to TFLite: TRANSPOSE is left in {tflite.name} ({', '.join(operators)}); a layer between two layouts "
+            "keeps its axes in the network's order; avoid reshape and permute before the classifier"
+        )
+    moved = np.ascontiguousarray(np.moveaxis(samples, -1, 1))
+    expected = open_predictor(f"onnx:{onnx}")(samples)
+    found = open_predictor(f"litert:{tflite}?kernels=reference")(samples)
+    apart = float(np.abs(expected - found).max())
+    if not apart <= FLOAT_BOUND:
+        layers = onnx_layers(onnx.read_bytes(), moved)
+        layer = first_unmatched(layers, tensors(tflite, samples).values(), FLOAT_BOUND)
+        raise GateError(
+            f"ONNX to TFLite float: scores differ by {apart:.3g}, at most {FLOAT_BOUND:g} is allowed; the first layer "
+            f"that differs is {layer}; replace it by a plainer operation (padding and dilation are the usual causes)"
+        )
+    return {"max_difference": apart, "operators": list(operators)}
+
+
+def gate_int8(tflite: Path, int8: Path, samples: Samples) -> dict[str, Any]:
+    """What quantization did to the scores, for the manifest.
+
+    Raises:
+        GateError: integer ends are missing, answers collapse, or scores and labels drift too far.
+    """
+    subject = open_predictor(f"litert:{int8}?kernels=reference")
+    expected, found = open_predictor(f"litert:{tflite}?kernels=reference")(samples), subject(samples)
+    report = {**ends(subject, samples), **drift(expected, found)}
+    problem = trouble(report)
+    if problem:
+        layer, noise = noisiest(tflite, int8, samples[:32])
+        raise GateError(
+            f"int8 quantization: {problem}; the noisiest layer is {layer} ({noise:.1f} dB); calibrate with more, "
+            "and more typical, samples, or narrow that layer's range (ReLU6, smaller weights, batch norm before it)"
+        )
+    return report
+
+
+def ends(subject: Subject, samples: Samples) -> dict[str, Any]:
+    """Scale and zero point of both ends, and whether the input's range holds the samples.
+
+    Raises:
+        GateError: an end of the file is not int8.
+    """
+    entry, exit_ = subject.spec.input, subject.spec.output
+    if not entry or not exit_ or {entry.dtype, exit_.dtype} != {"int8"}:
+        raise GateError("int8 quantization: an end of the file is not int8; expected integer input and output")
+    back = np.abs(entry.decode(entry.encode(samples)) - samples).max()
+    return {
+        "input": {"scale": entry.scale, "zero_point": entry.zero_point, "max_error_steps": float(back) / entry.scale},
+        "output": {"scale": exit_.scale, "zero_point": exit_.zero_point},
+    }
+
+
+def drift(expected: Scores, found: Scores) -> dict[str, float]:
+    """Label agreement, SQNR in dB, and the share of distinct answers."""
+    return {
+        "label_agreement": float((expected.argmax(1) == found.argmax(1)).mean()),
+        "sqnr_db": sqnr(expected, found),
+        "distinct_outputs": len(np.unique(found, axis=0)) / len(found),
+    }
+
+
+def trouble(report: dict[str, Any]) -> str | None:
+    """The first limit that is broken, in words."""
+    if report["input"]["max_error_steps"] > 1:
+        return f"samples fall outside the input's range by {report['input']['max_error_steps']:.1f} steps"
+    if report["distinct_outputs"] < 0.1:
+        return f"only {report['distinct_outputs']:.1%} of the outputs are distinct"
+    if report["label_agreement"] < LABELS:
+        return f"labels agree on {report['label_agreement']:.1%} of the samples, at least {LABELS:.0%} is expected"
+    if not report["sqnr_db"] >= SQNR:
+        return f"scores have an SQNR of {report['sqnr_db']:.1f} dB, at least {SQNR:.0f} dB is expected"
+    return None
+
+
+def sqnr(signal: NDArray[np.float32], noisy: NDArray[np.float32]) -> float:
+    """Signal to quantization noise ratio in dB; 200 where nothing was lost."""
+    noise = float(((signal - noisy) ** 2).sum(dtype=np.float64))
+    power = float((signal**2).sum(dtype=np.float64))
+    return float(10 * np.log10(power / noise)) if noise and power else 200.0
+
+
+def noisiest(tflite: Path, int8: Path, samples: Samples) -> tuple[str, float]:
+    """The layer with the lowest SQNR, among the tensors that both files name alike."""
+    expected, found = tensors(tflite, samples), tensors(int8, samples)
+    shared = {name: sqnr(expected[name], found[name]) for name in expected if name in found}
+    return min(shared.items(), key=lambda item: item[1]) if shared else ("unknown", float("nan"))
+
+
+def tensors(path: Path, samples: Samples) -> dict[str, NDArray[np.float32]]:
+    """Every inner tensor that depends on the sample, decoded, by name: (N, ...)."""
+    interpreter = litert.load(path, "reference", tensors=True)
+    interpreter.allocate_tensors()
+    entry = interpreter.get_input_details()[0]
+    rows: dict[str, list[NDArray[np.float32]]] = {}
+    for sample in samples:
+        interpreter.set_tensor(entry["index"], encoded(sample[None], entry))
+        interpreter.invoke()
+        for detail in interpreter.get_tensor_details():
+            if len(detail["shape"]) > 1 and detail["shape"][0] == 1 and detail["name"]:
+                rows.setdefault(detail["name"], []).append(decoded(interpreter.get_tensor(detail["index"]), detail))
+    return {name: np.concatenate(values) for name, values in rows.items()}
+
+
+def encoded(values: Samples, detail: dict[str, Any]) -> NDArray[Any]:
+    """Samples as the codes of a tensor."""
+    coding = affine(detail["dtype"], *detail["quantization"])
+    return coding.encode(values) if coding else values
+
+
+def decoded(codes: NDArray[Any], detail: dict[str, Any]) -> NDArray[np.float32]:
+    """Real values of a tensor."""
+    coding = affine(detail["dtype"], *detail["quantization"]) if detail["quantization"][0] else None
+    return coding.decode(codes) if coding else codes.astype(np.float32)
+
+
+def operators_of(path: Path) -> tuple[str, ...]:
+    """Names of the operators of a `.tflite` file, in order."""
+    return examine(path, "reference", artifact(path).sha256).operators

@@ -1,0 +1,81 @@
+"""What a device needs, laid out flat: ONNX, float and int8 TFLite, manifest, calibration list and a card."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from samewhy_edge.files import write_bytes
+from samewhy_host import asking, manifest
+from samewhy_host.asking import Rungs
+from samewhy_host.build import FLOAT, INT8, ONNX
+from samewhy_host.data.dataset import Dataset
+from samewhy_host.manifest import Manifest
+from samewhy_host.run import Run, built
+
+RELEASED = (ONNX, FLOAT, INT8)
+
+
+def released(run: Run, folder: Path) -> None:
+    """Build the study in the run's folder, and lay out in `folder` what is worth keeping."""
+    made, data = built(run)
+    for name in RELEASED:
+        write_bytes(folder / name, (run.folder / "artifacts" / name).read_bytes())
+    flat = replace(made, artifacts=tuple(replace(one, file=Path(one.file).name) for one in made.artifacts))
+    manifest.save(replace(flat, rungs=()), folder)
+    write_bytes(folder / "calibration.txt", ("\n".join(made.calibration) + "\n").encode())
+    write_bytes(folder / "card.md", card(run, made, data, folder.name).encode())
+
+
+def accuracies(run: Run, made: Manifest, data: Dataset) -> list[tuple[str, float]]:
+    """Share of right answers on the test split, a rung each."""
+    rungs = Rungs(run.folder, made.rungs)
+    subjects = asking.same_ends(rungs, data.sample, len(data.classes))
+    scores = asking.test_scores(rungs, subjects, data.test.samples, run.steps, run.show)
+    return [
+        (rung.name, float((one.argmax(axis=1) == data.test.labels).mean()))
+        for rung, one in zip(made.rungs, scores, strict=True)
+    ]
+
+
+def card(run: Run, made: Manifest, data: Dataset, name: str) -> str:
+    """The model's card: what it is, what was measured, how it is made again."""
+    study = run.file.study
+    files = {Path(one.file).name: one for one in made.artifacts}
+    gate = files[INT8].gate
+    sizes = "\n".join(f"| `{file}` | {files[file].bytes:,} | `{files[file].sha256}` |" for file in RELEASED)
+    measured = "\n".join(f"| {rung} | {share:.2%} |" for rung, share in accuracies(run, made, data))
+    shape = " × ".join(map(str, data.sample))
+    return f"""# {name}
+
+{study.model.architecture or study.model.factory} for {data.name}: {shape} float32 in, {len(data.classes)} logits out.
+
+| | |
+|---|---|
+| classes | {", ".join(data.classes)} |
+| input | `{study.data.values}`: bytes become {UNITS[study.data.values]}; channels last for TFLite, first for ONNX |
+| int8 input | scale {gate["input"]["scale"]:.10g}, zero point {gate["input"]["zero_point"]} |
+| int8 output | logits, scale {gate["output"]["scale"]:.10g}, zero point {gate["output"]["zero_point"]} |
+| data | {data.name}, {len(data.train.ids):,} training and {len(data.test.ids):,} test samples |
+| calibration | {len(made.calibration)} training samples, listed in `calibration.txt` |
+| made by | `samewhy release models/{name}/recipe.toml --out models/{name}` |
+| licence | Apache-2.0 for the weights; the data's licence is on its own card |
+
+| file | bytes | SHA-256 |
+|---|---:|---|
+{sizes}
+
+Accuracy on the test split, measured when the card was written:
+
+| rung | accuracy |
+|---|---:|
+{measured}
+
+Gates: |ONNX - torch| ≤ {files[ONNX].gate["max_difference"]:.2g}, |TFLite float - ONNX| ≤
+{files[FLOAT].gate["max_difference"]:.2g}, int8 labels equal float's on {gate["label_agreement"]:.1%} of
+training samples that did not calibrate, {gate["sqnr_db"]:.1f} dB signal to quantization noise.
+
+Known limits: trained on {len(data.train.ids):,} samples of one data set, without tests on other cameras or backgrounds.
+It is a subject for studies, not a product.
+"""
+
+
+UNITS = {"unit": "[0, 1]", "byte": "[0, 255]", "signed": "[-1, 1]"}

@@ -1,0 +1,174 @@
+"""A study file: everything that decides a result, as frozen dataclasses whose defaults live here and nowhere else."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from samewhy_edge.errors import InputError
+from samewhy_edge.explain import Explainer, explainer_from
+from samewhy_edge.files import sha256
+from samewhy_edge.settings import structure, variant
+from samewhy_host.compress import COMPRESSIONS, Compression
+from samewhy_host.data.sources import Data
+from samewhy_host.train import Train
+
+Table = Mapping[str, Any]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What is asked, and where all chance comes from."""
+
+    question: str
+    seed: int = 0
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The network: of the zoo, the user's own, or files made elsewhere. Exactly one of the four."""
+
+    architecture: str | None = None  # a name of the zoo
+    factory: str | None = None  # "package.module:function"
+    onnx: str | None = None  # a file
+    float_tflite: str | None = None  # a file, with int8_tflite
+    int8_tflite: str | None = None
+    options: Table = field(default_factory=dict)  # of the architecture or the factory
+    weights: str | None = None  # a state dict for it; without one it is trained
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What is compared, and how surely."""
+
+    samples: int = 100  # of the test split, classes even
+    resamples: int = 1000  # of the bootstrap over samples
+    gallery: int = 8  # samples shown in the report
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """One more rung, below the others: anything that an address opens."""
+
+    name: str
+    address: str
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Study:
+    """The study file's tables."""
+
+    study: Head
+    model: Model
+    data: Data = field(default_factory=Data)
+    train: Train = field(default_factory=Train)
+    compress: tuple[Table, ...] = ()
+    explain: tuple[Table, ...] = ({"method": "occlusion"}, {"method": "rise"})
+    audit: Audit = field(default_factory=Audit)
+    rung: tuple[Extra, ...] = ()
+
+    def explainers(self) -> list[Explainer]:
+        """The explainers, in the order of the file.
+
+        Raises:
+            InputError: an unknown method or parameter, or two of one name.
+        """
+        made = [explainer_from(table) for table in self.explain]
+        names = [explainer.name for explainer in made]
+        twice = next((name for name in names if names.count(name) > 1), None)
+        if twice or not made:
+            raise InputError(
+                f"[[explain]] {f'{twice} stands twice' if twice else 'is empty'}; expected each method once"
+            )
+        return made
+
+    def compressions(self) -> list[tuple[str, Compression]]:
+        """Method names and parameters, in the order of the file.
+
+        Raises:
+            InputError: an unknown method or parameter.
+        """
+        return [(str(table.get("method")), variant(COMPRESSIONS, table, "compress")) for table in self.compress]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class StudyFile:
+    """A study with the place and the digest of its file."""
+
+    path: Path
+    sha256: str
+    study: Study
+
+    def beside(self, name: str) -> Path:
+        """A path that the study names, relative to its own folder."""
+        return self.path.parent / name
+
+
+def read_study(path: Path) -> StudyFile:
+    """Read and check a study file, before any work is done.
+
+    Raises:
+        InputError: no such file, no TOML, an unknown key (the nearest known one is named), or values at odds.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such study file; expected a .toml, see studies/ for examples")
+    content = path.read_bytes()
+    try:
+        table = tomllib.loads(content.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as TOML: {error}") from error
+    study = structure(Study, table, path.name)
+    one_model(study.model)
+    for extra in study.rung:
+        if not extra.name.replace("-", "").replace("_", "").isalnum():
+            raise InputError(f"[[rung]] name {extra.name!r}: expected letters, digits, - and _")
+    study.explainers()
+    study.compressions()
+    fits(study)
+    return StudyFile(path, sha256(content), study)
+
+
+def one_model(model: Model) -> None:
+    """Refuse a [model] that names no network, or several."""
+    pair = [name for name in (model.float_tflite, model.int8_tflite) if name]
+    named = [
+        key
+        for key, value in {
+            "architecture": model.architecture,
+            "factory": model.factory,
+            "onnx": model.onnx,
+            "float_tflite and int8_tflite": pair,
+        }.items()
+        if value
+    ]
+    if len(named) != 1 or len(pair) == 1:
+        raise InputError(
+            f"[model] names {' and '.join(named) or 'nothing'}; expected one of architecture, factory, onnx, "
+            "or float_tflite together with int8_tflite"
+        )
+
+
+def fits(study: Study) -> None:
+    """Refuse counts that mean nothing, and training settings for a model that is not trained."""
+    counts = {
+        "data.calibration": study.data.calibration,
+        "audit.samples": study.audit.samples,
+        "audit.resamples": study.audit.resamples,
+        "audit.gallery": study.audit.gallery,
+    }
+    for name, count in counts.items():
+        if count < 1:
+            raise InputError(f"{name} = {count}; expected at least 1")
+    if study.compress and not (study.model.architecture or study.model.factory):
+        raise InputError(
+            "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
+        )
+    if study.study.seed < 0:
+        raise InputError(f"study.seed = {study.study.seed}; expected a whole number of at least 0")

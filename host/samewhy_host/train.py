@@ -1,0 +1,134 @@
+"""Seeded training that can be interrupted: all chance follows from (seed, epoch), so a resumed run ends the same."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from samewhy_edge.errors import InputError
+from samewhy_edge.files import write_bytes
+from samewhy_host.data.dataset import Split
+from samewhy_host.module_file import load_plain, serialized
+
+Told = Callable[[str], object]  # told a line after each epoch
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Train:
+    """How a network is trained: AdamW under a one-cycle schedule, cross entropy with smoothed labels."""
+
+    epochs: int = 10
+    batch: int = 64
+    learning_rate: float = 0.006
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.05
+    flip: bool = True  # mirror half of the images along their last axis
+    shift: int = 0  # move each batch by up to this many positions
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
+            raise InputError(
+                f"[train] epochs={self.epochs}, batch={self.batch}, learning_rate={self.learning_rate}; "
+                "expected at least 1 epoch, a batch of at least 2 and a positive learning rate"
+            )
+
+
+def train(
+    module: nn.Module,
+    split: Split,
+    how: Train,
+    seed: int,
+    checkpoint: Path,
+    told: Told = lambda _: None,
+) -> None:
+    """Train in place and leave the module in evaluation mode; go on from `checkpoint` where it exists.
+
+    The checkpoint is written after every epoch. Weights that are exactly zero at the start, because they were pruned,
+    stay zero.
+    """
+    optimizer = torch.optim.AdamW(module.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)
+    steps = math.ceil(len(split.ids) / how.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.epochs * steps)
+    parts: dict[str, Any] = {"module": module, "optimizer": optimizer, "schedule": schedule}
+    samples = torch.from_numpy(split.samples).movedim(-1, 1).contiguous()
+    labels = torch.from_numpy(split.labels)
+    keep_zeros = zero_keeper(module)
+    for epoch in range(resume(parts, checkpoint), how.epochs):
+        torch.manual_seed(seed + epoch)
+        loss = run_epoch(module, samples, labels, how, optimizer, schedule, keep_zeros)
+        told(f"epoch {epoch + 1} of {how.epochs}, loss {loss:.3f}")
+        state = {name: part.state_dict() for name, part in parts.items()}
+        write_bytes(checkpoint, serialized({"epoch": epoch + 1, **state}))
+    module.eval()
+
+
+def resume(parts: dict[str, Any], checkpoint: Path) -> int:
+    """Put the checkpoint's state into the parts; the number of epochs that are done."""
+    if not checkpoint.is_file():
+        return 0
+    found = load_plain(checkpoint)
+    for name, part in parts.items():
+        part.load_state_dict(found[name])
+    return int(found["epoch"])
+
+
+def run_epoch(
+    module: nn.Module,
+    samples: Tensor,
+    labels: Tensor,
+    how: Train,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    keep_zeros: Callable[[], None],
+) -> float:
+    """One pass over the samples in a random order; the mean loss."""
+    module.train()
+    total = 0.0
+    for batch in torch.randperm(len(samples)).split(how.batch):  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        inputs = augment(samples[batch], how)
+        # channels last is the faster layout for convolutions on a CPU
+        scores = module(inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs)
+        loss = cross_entropy(scores, labels[batch], label_smoothing=how.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        optimizer.step()
+        schedule.step()
+        keep_zeros()
+        total += float(loss.detach()) * len(batch)
+    return total / len(samples)
+
+
+def augment(inputs: Tensor, how: Train) -> Tensor:
+    """Mirrored and moved copies; nothing is drawn for what is switched off."""
+    if how.flip:
+        chosen = (torch.rand(len(inputs)) < 0.5).view(-1, *[1] * (inputs.ndim - 1))
+        inputs = torch.where(chosen, inputs.flip(-1), inputs)
+    if how.shift:
+        axes = tuple(range(2, inputs.ndim))
+        moves = torch.randint(-how.shift, how.shift + 1, (len(axes),)).tolist()
+        inputs = inputs.roll(moves, axes)
+    return inputs
+
+
+def prunable(module: nn.Module) -> list[Tensor]:
+    """Weights of convolutions and linear layers; biases and norms are too few to be worth their harm."""
+    return [part.weight for part in module.modules() if isinstance(part, (nn.Conv1d, nn.Conv2d, nn.Linear))]
+
+
+def zero_keeper(module: nn.Module) -> Callable[[], None]:
+    """What sets the weights that are zero now to zero again, to be called after every weight update."""
+    weights = prunable(module)
+    kept = [(weight != 0).to(weight.dtype) for weight in weights]
+
+    def keep_zeros() -> None:
+        with torch.no_grad():
+            for weight, mask in zip(weights, kept, strict=True):
+                weight.mul_(mask)
+
+    return keep_zeros if any(not mask.all() for mask in kept) else lambda: None
