@@ -54,7 +54,7 @@ def top_overlap(a: Map, b: Map, share: float = 0.1) -> float:
 def ssim(a: Map, b: Map) -> float:
     """Mean structural similarity: flat windows of 7 (or the largest odd size that fits), the maps' pooled range.
 
-    NaN where both maps are flat, or smaller than 3 positions along an axis.
+    NaN where both maps hold one value alone, or are smaller than 3 positions along an axis.
     """
     u, v = a.astype(np.float64), b.astype(np.float64)
     span = max(u.max(), v.max()) - min(u.min(), v.min())

@@ -9,12 +9,14 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from samewhy_edge.errors import ExtraError, InputError, SamewhyError
 
 VERBS = "samewhy.verbs"
+INTERRUPTED = 130  # exit code of a program that was stopped by Ctrl-C
 STUDY_VERBS = "samewhy.study-verbs"  # verbs of this module that other parts know how to do for a study file
 
 app = typer.Typer(
@@ -105,7 +107,9 @@ def _explain_address(address: str, source: Path | None, folder: Path) -> None:
     write_png(folder / "maps.png", contact_sheet(given.samples[:32], [maps[:32] for maps in columns]))
     stdout.print(_identity(address, subject.spec))
     answers = ", ".join(f"{label}" for label in np.unique(targets))
-    stdout.print(f"{len(targets)} samples explained for classes {answers}; maps.png and records/ are in {folder}")
+    stdout.print(
+        f"{len(targets)} samples explained for classes {answers}; maps.png and records/ are in {escape(str(folder))}"
+    )
 
 
 def _inputs(source: Path, subject: Any) -> Any:
@@ -119,7 +123,7 @@ def _identity(address: str, spec: Any) -> str:
     shape = "x".join(map(str, spec.sample))
     kind = f"{spec.input.dtype if spec.input else 'real'} to {spec.output.dtype if spec.output else 'real'}"
     return (
-        f"[bold]{address}[/]\n{rung.artifact.bytes:,} bytes, sha256 {rung.artifact.sha256[:16]}, {shape} to "
+        f"[bold]{escape(address)}[/]\n{rung.artifact.bytes:,} bytes, sha256 {rung.artifact.sha256[:16]}, {shape} to "
         f"{spec.classes} scores, {kind}\n{rung.runtime}, {rung.kernels} kernels, {rung.machine}\n"
     )
 
@@ -156,17 +160,12 @@ def main() -> None:
     try:
         app()
     except SamewhyError as error:
-        stderr.print(f"[bold red]samewhy:[/] {_plain(error)}", highlight=False, soft_wrap=True)
+        stderr.print(f"[bold red]samewhy:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        stderr.print("\nsamewhy: interrupted; finished steps are kept, run the same command to go on")
-        sys.exit(130)
-
-
-def _plain(error: SamewhyError) -> str:
-    from rich.markup import escape
-
-    return escape(str(error))
+    except SystemExit as end:
+        if end.code == INTERRUPTED:  # typer's answer to Ctrl-C
+            stderr.print("\nsamewhy: interrupted; finished steps are kept, run the same command to go on")
+        raise
 
 
 if __name__ == "__main__":

@@ -46,9 +46,10 @@ class Explainer(Protocol):
 class Occlusion:
     """How much the score falls when a window is filled, averaged over the windows that cover a position.
 
-    Unit: score. Deterministic; other masks are the same windows moved by half a stride.
+    Unit: score. Deterministic; other masks are the same windows moved by half a stride (with a stride of 1 there are no
+    others).
 
-    Source: Zeiler & Fergus 2014, section 3; averaging and cut-off last window as in Captum 0.9.
+    Source: Zeiler & Fergus 2014, section 4.2; averaging and cut-off last window as in Captum 0.9.
     """
 
     window: tuple[int, ...] = (4,)
@@ -106,12 +107,12 @@ class Rise:
         """Random masks; equal (seed, draw) give equal bytes.
 
         Raises:
-            InputError: fewer than two queries, a grid that does not fit, or a share outside ]0, 1[.
+            InputError: fewer than two queries, a grid that does not fit, a share outside ]0, 1[ or a negative seed.
         """
-        if self.queries < 2 or self.grid < 2 or not 0 < self.share < 1:
+        if self.queries < 2 or self.grid < 2 or not 0 < self.share < 1 or seed < 0:
             raise InputError(
-                f"rise with queries={self.queries}, grid={self.grid}, share={self.share}; expected at least 2 queries, "
-                "a grid of at least 2 cells and a share between 0 and 1"
+                f"rise with queries={self.queries}, grid={self.grid}, share={self.share}, seed={seed}; "
+                "expected at least 2 queries, a grid of at least 2 cells, a share between 0 and 1, a seed of at least 0"
             )
         axes_of("grid", (self.grid,), spatial)
         return RandomGrids(spatial, self.queries, self.grid, self.share, (seed, draw))
@@ -163,7 +164,10 @@ def shuffled(plan: Plan, scores: NDArray[np.float32], seed: int) -> NDArray[np.f
     Queries that hide nothing keep their score. Each sample is dealt anew.
     """
     hides = np.concatenate(
-        [plan.keep(i, min(i + 64, len(plan))).reshape(-1, np.prod(plan.spatial)).min(axis=1) < 1 for i in range(0, len(plan), 64)]
+        [
+            plan.keep(i, min(i + 64, len(plan))).reshape(-1, np.prod(plan.spatial)).min(axis=1) < 1
+            for i in range(0, len(plan), 64)
+        ]
     )
     places = np.flatnonzero(hides)
     coins = np.random.Philox(key=np.array([seed, 2], np.uint64)).random_raw(len(scores) * len(places))

@@ -50,7 +50,7 @@ class Windows:
     With `offset` 0 the windows are Captum's: ceil((size - window) / stride) + 1 an axis, the last one cut off by
     the border. A positive offset moves the grid that far towards the origin, cut off there too.
 
-    Source: Zeiler & Fergus 2014, section 3; Captum 0.9 `attr/_core/occlusion.py`.
+    Source: Zeiler & Fergus 2014, section 4.2; Captum 0.9 `attr/_core/occlusion.py`.
     """
 
     spatial: tuple[int, ...]
@@ -91,10 +91,9 @@ class RandomGrids:
     """Coarse random grids, upsampled bilinearly and shifted, one shift a mask.
 
     Weights and coins are whole numbers, so that masks are byte-equal on every machine: with ``cell = ceil(size/grid)``
-    and ``full = (grid + 1) * cell`` each weight is a multiple of 1 / (2 full), and sums of float32 whole numbers below
-    2**24 do not round.
+    and ``full = (grid + 1) * cell`` each weight is a multiple of 1 / (2 full), and sums of whole numbers do not round.
 
-    Source: Petsiuk, Das & Saenko 2018, section 3.3, as in the authors' code (ceil, mirrored border).
+    Source: Petsiuk, Das & Saenko 2018, "Mask Generation", as in the authors' code (ceil, mirrored border).
     """
 
     spatial: tuple[int, ...]
@@ -116,8 +115,11 @@ class RandomGrids:
             moved = np.moveaxis(cells, axis + 1, -1)
             flat = moved.reshape(len(moved), -1, self.grid) @ rows.transpose(0, 2, 1)
             cells = np.moveaxis(flat.reshape(*moved.shape[:-1], -1), -1, axis + 1)
-        scale = math.prod(2 * full for full in self._fulls)
-        return np.ascontiguousarray(cells / np.float32(scale), np.float32)
+        return np.ascontiguousarray(cells / cells.dtype.type(self._scale), np.float32)
+
+    @property
+    def _scale(self) -> int:
+        return math.prod(2 * full for full in self._fulls)
 
     @property
     def _sizes(self) -> list[int]:
@@ -129,7 +131,8 @@ class RandomGrids:
 
     @cached_property
     def _weights(self) -> list[NDArray[np.float32]]:
-        return [mirrored_weights(full, self.grid) for full in self._fulls]
+        exact = np.float32 if self._scale < 2**24 else np.float64
+        return [mirrored_weights(full, self.grid).astype(exact) for full in self._fulls]
 
     def _draw(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Grids (m, *grid) of 0 and 1, and shifts (m, axes), from raw Philox words numbered by mask."""

@@ -36,10 +36,14 @@ def variant(kinds: Mapping[str, type[T]], table: Mapping[str, Any], where: str) 
     Raises:
         InputError: no method, an unknown one, or a parameter that it does not have.
     """
-    method = str(table.get("method"))
+    method = str(table.get("method", ""))
+    if not method:
+        raise InputError(f"[{where}] names no method; expected one of: {', '.join(sorted(kinds))}")
     if method not in kinds:
         raise InputError(f"[{where}] {unknown('method', method, kinds)}")
-    return structure(kinds[method], {key: value for key, value in table.items() if key != "method"}, f"{where}.{method}")
+    return structure(
+        kinds[method], {key: value for key, value in table.items() if key != "method"}, f"{where}.{method}"
+    )
 
 
 def convert(hint: Any, value: Any, where: str) -> Any:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
 import torch
 
 from samewhy_edge import litert
@@ -74,10 +75,11 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
         SamewhyError: the data, the network or a gate; what was finished before stays.
     """
     study = file.study
+    module_file.importable(file.path.parent)
     data = open_dataset(study.data, file.path.parent)
     builder = Builder(file, folder, told, data, Steps(folder / "steps"))
     audited = data.test.take(stratified(data.test.labels, study.audit.samples, builder.seed))
-    calibration = data.train.take(stratified(data.train.labels, study.data.calibration, builder.seed))
+    calibration = calibrating(data.train, audited, study.data.calibration, builder.seed)
     rungs = ladder(builder, calibration)
     known = {rung.name for rung in rungs}
     for extra in study.rung:
@@ -96,6 +98,17 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
         versions={name: version(name) for name in PACKAGES},
     )
     return made, data
+
+
+def calibrating(train: Split, audited: Split, count: int, seed: int) -> Split:
+    """`count` training samples, the classes even, none of them equal to an audited one.
+
+    Raises:
+        InputError: fewer samples than asked for.
+    """
+    taken = {sha256(sample) for sample in audited.samples}
+    free = train.take(np.array([i for i, sample in enumerate(train.samples) if sha256(sample) not in taken], np.int64))
+    return free.take(stratified(free.labels, count, seed))
 
 
 def ladder(builder: Builder, calibration: Split) -> list[Step]:

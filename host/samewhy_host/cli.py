@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.progress import Progress
 
 from samewhy_edge.cli import progress_bar, stdout
@@ -135,4 +136,4 @@ def need_host() -> None:
 
 def tell(path: Path) -> None:
     """The line that ends a verb."""
-    stdout.print(f"done: {path}", soft_wrap=True)
+    stdout.print(f"done: {escape(str(path))}", soft_wrap=True)

@@ -51,8 +51,7 @@ def build(factory: str, options: Mapping[str, Any]) -> nn.Module:
         InputError: no such module or function, options that it does not take, or it gives no torch module.
     """
     name, _, function = factory.partition(":")
-    if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))  # the user's own network may lie beside the study
+    importable(Path.cwd())
     try:
         module = getattr(importlib.import_module(name), function)(**options)
     except (ImportError, AttributeError, ValueError) as error:
@@ -64,6 +63,12 @@ def build(factory: str, options: Mapping[str, Any]) -> nn.Module:
     if not isinstance(module, nn.Module):
         raise InputError(f"factory {factory!r} gave {type(module).__name__}, expected a torch module")
     return module
+
+
+def importable(folder: Path) -> None:
+    """Let factories be found that lie in the folder: a user's own network has no package."""
+    if str(folder.resolve()) not in sys.path:
+        sys.path.insert(0, str(folder.resolve()))
 
 
 def example(sample: tuple[int, ...], count: int = 1) -> Tensor:

@@ -1,13 +1,13 @@
-"""What a device needs, laid out flat: ONNX, float and int8 TFLite, manifest, calibration list and a card."""
+"""What a device needs, laid out flat: ONNX, float and int8 TFLite, samples, manifest, calibration list and card."""
 
 from dataclasses import replace
 from pathlib import Path
 
-from samewhy_edge.files import write_bytes
+from samewhy_edge.files import write_bytes, write_npz
 from samewhy_host import asking, manifest
 from samewhy_host.asking import Rungs
 from samewhy_host.build import FLOAT, INT8, ONNX
-from samewhy_host.data.dataset import Dataset
+from samewhy_host.data.dataset import Dataset, stratified
 from samewhy_host.manifest import Manifest
 from samewhy_host.run import Run, built
 
@@ -19,10 +19,18 @@ def released(run: Run, folder: Path) -> None:
     made, data = built(run)
     for name in RELEASED:
         write_bytes(folder / name, (run.folder / "artifacts" / name).read_bytes())
-    flat = replace(made, artifacts=tuple(replace(one, file=Path(one.file).name) for one in made.artifacts))
-    manifest.save(replace(flat, rungs=()), folder)
+    manifest.save(flat(made), folder)
+    shown = data.test.take(stratified(data.test.labels, len(data.classes), made.seed))
+    write_npz(folder / "samples.npz", samples=shown.samples, targets=shown.labels)
     write_bytes(folder / "calibration.txt", ("\n".join(made.calibration) + "\n").encode())
     write_bytes(folder / "card.md", card(run, made, data, folder.name).encode())
+
+
+def flat(made: Manifest) -> Manifest:
+    """The manifest for files that lie side by side; rungs of files that are not released go."""
+    artifacts = tuple(replace(one, file=Path(one.file).name) for one in made.artifacts)
+    rungs = tuple(replace(one, address=one.address.replace("artifacts/", "")) for one in made.rungs)
+    return replace(made, artifacts=artifacts, rungs=tuple(one for one in rungs if not one.address.startswith("torch:")))
 
 
 def accuracies(run: Run, made: Manifest, data: Dataset) -> list[tuple[str, float]]:
