@@ -2,7 +2,7 @@
 
 import types
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass, replace
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from samewhy_edge.errors import InputError, unknown
@@ -10,8 +10,10 @@ from samewhy_edge.errors import InputError, unknown
 T = TypeVar("T")
 
 
-def structure(kind: type[T], table: Any, where: str) -> T:
+def structure(kind: type[T], table: Any, where: str, base: T | None = None) -> T:
     """An instance of the dataclass `kind` from a table; defaults live in the dataclass alone.
+
+    Keys that the table leaves out keep what `base` has: the default that an outer dataclass gives to a field.
 
     Raises:
         InputError: an unknown or missing key, or a value of another type; `where` says in which table.
@@ -23,11 +25,21 @@ def structure(kind: type[T], table: Any, where: str) -> T:
     for name in table:
         if name not in known:
             raise InputError(f"[{where}] {unknown('key', name, known)}")
-    values = {name: convert(hints[name], value, f"{where}.{name}") for name, value in table.items()}
+    values = {
+        name: structure(hints[name], value, f"{where}.{name}", default_of(known[name]))
+        if is_dataclass(hints[name])
+        else convert(hints[name], value, f"{where}.{name}")
+        for name, value in table.items()
+    }
     try:
-        return kind(**values)
+        return kind(**values) if base is None else replace(base, **values)  # type: ignore[type-var]  # as above
     except TypeError as error:
         raise InputError(f"[{where}] {str(error).rpartition(') ')[2] or error}") from error
+
+
+def default_of(field: Field[Any]) -> Any:
+    """What a field of a dataclass is without a value, or None."""
+    return None if field.default_factory is MISSING else field.default_factory()
 
 
 def variant(kinds: Mapping[str, type[T]], table: Mapping[str, Any], where: str) -> T:

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -187,6 +187,8 @@ def at_once(jobs: Sequence[Callable[[threading.Event], Path]]) -> list[Path]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         futures = [pool.submit(job, stop) for job in jobs]
         try:
+            for future in as_completed(futures):  # so that an error is seen at once, whoever comes first in order
+                future.result()
             return [future.result() for future in futures]
         except BaseException:
             stop.set()

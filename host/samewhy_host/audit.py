@@ -7,7 +7,7 @@ masks) and its floor (the reference against random maps of the same estimator).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,11 @@ from samewhy_edge.explain import Explainer, describe, of_targets, shuffled
 from samewhy_edge.plan import Plan
 from samewhy_edge.rung import Rung, changed
 from samewhy_host import stats
-from samewhy_host.asking import Given
 from samewhy_host.data.dataset import Split
 from samewhy_host.stats import tidy
+
+if TYPE_CHECKING:  # the report reads this module's schema, and needs no torch for it
+    from samewhy_host.asking import Given
 
 SCHEMA = 1
 Row = dict[str, Any]
@@ -34,7 +36,7 @@ class Asked:
     name: str
     rung: Rung
     scores: Scores  # (T, K)
-    given: Mapping[str, Given]  # by explainer name
+    given: Mapping[str, "Given"]  # by explainer name
 
 
 @final
@@ -60,7 +62,7 @@ def explained(
     plan: Plan,
     digest: str,
     asked: Sequence[Asked],
-    other: tuple[Plan, Given],
+    other: tuple[Plan, "Given"],
     targets: Targets,
     seed: int,
 ) -> Explained:
@@ -92,6 +94,7 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
                 "flips": int(flipped.sum()),
                 "tested": len(labels),
                 "flipped_samples": [int(i) for i in np.flatnonzero(flipped[audited])],
+                "audited_labels": [int(label) for label in answers[audited]],
             }
         )
     return rows
@@ -149,8 +152,9 @@ def gallery(asked: Sequence[Asked], first: Explained, flips: Sequence[Row], coun
     values = compare(first.maps[asked[0].name], first.maps[asked[-1].name], MEASURES[0])
     moved = [int(i) for i in np.argsort(np.where(np.isnan(values), -2, values), kind="stable")]
     striking = list(dict.fromkeys([*flipped[: count // 4], *moved]))[: (count + 1) // 2]
-    spread = [int(i) for i in np.linspace(0, len(values) - 1, count) if int(i) not in striking]
-    return striking + spread[: count - len(striking)]
+    rest = [i for i in range(len(values)) if i not in striking]
+    places = np.linspace(0, len(rest) - 1, min(count - len(striking), len(rest)))
+    return striking + [rest[int(place)] for place in places]
 
 
 def measure_rows() -> list[Row]:

@@ -85,6 +85,7 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
     for extra in study.rung:
         if extra.name in known:
             raise InputError(f"[[rung]] name {extra.name!r} is taken; the ladder has: {', '.join(sorted(known))}")
+        known.add(extra.name)
         rungs.append(Step(extra.name, extra.address))
     made = Manifest(
         question=study.study.question,

@@ -42,7 +42,7 @@ def to_onnx(recipe: Recipe, module: nn.Module) -> bytes:
                 dynamo=False,
             )
     except Exception as error:  # torch raises many kinds, all meaning that an operator has no ONNX form
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise GateError(f"torch to ONNX: {reason}; replace that operation in the network") from error
     onnx.checker.check_model(onnx.load_from_string(buffer.getvalue()), full_check=True)
     return buffer.getvalue()
@@ -64,7 +64,7 @@ def gate_onnx(module: nn.Module, content: bytes, samples: Samples) -> dict[str, 
             f"torch to ONNX: scores differ by {apart:.3g}, at most {BOUND:g} is allowed; the first layer apart is "
             f"{layer}; replace it by operations with a plain ONNX form, or raise the opset"
         )
-    return {"max_difference": apart}
+    return {"max_difference": apart, "bound": BOUND, "samples": len(samples)}
 
 
 def torch_layers(module: nn.Module, moved: NDArray[np.float32]) -> list[NDArray[np.float32]]:

@@ -33,7 +33,8 @@ def occlusion_difference(module: nn.Module, samples: Samples, targets: Targets, 
     asked = partial(in_double, double)  # a predictor but for its precision
     ours = explain(asked, samples, targets, explainer, seed=0)  # type: ignore[arg-type]
     theirs = captum_occlusion(double, samples, targets, explainer)
-    difference = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+    largest = float(np.abs(theirs).max())
+    difference = float(np.abs(ours - theirs).max()) / (largest or 1.0)
     if not difference <= BOUND:
         raise ContractError(
             f"our occlusion differs from Captum's by {difference:.3g} of its largest value, at most {BOUND:g} is "

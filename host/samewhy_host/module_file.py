@@ -127,7 +127,7 @@ def load_plain(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch raises pickle's, zip's and its own errors for a broken file
-        reason = str(error).splitlines()[0]
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ArtifactError(f"{path}: not readable as torch weights ({reason}); expected a state dict") from error
     if not isinstance(content, dict):
         raise ArtifactError(f"{path}: holds {type(content).__name__}, expected a state dict")

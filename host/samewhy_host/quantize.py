@@ -2,13 +2,14 @@
 
 import json
 import os
-import shutil
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from samewhy_edge import litert
@@ -25,7 +26,7 @@ LABELS = 0.9  # least share of samples on which int8 gives float's label
 SQNR = 10.0  # least signal to quantization noise ratio of the scores, in dB
 
 
-def to_tflite(onnx: Path, calibration: Samples, folder: Path) -> tuple[Path, Path]:
+def to_tflite(source: Path, calibration: Samples, folder: Path) -> tuple[Path, Path]:
     """``float.tflite`` and ``int8.tflite`` in `folder`, made by TensorFlow in a process of its own.
 
     Raises:
@@ -33,9 +34,9 @@ def to_tflite(onnx: Path, calibration: Samples, folder: Path) -> tuple[Path, Pat
     """
     made = (folder / "float.tflite", folder / "int8.tflite")
     np.save(folder / "calibration.npy", calibration)
-    copy = shutil.copy(onnx, folder / "copy.onnx")  # onnx2tf writes its simplified form over the file it is given
+    write_single(source, folder / "single.onnx")
     job = {
-        "onnx": str(copy),
+        "onnx": str(folder / "single.onnx"),
         "samples": str(folder / "calibration.npy"),
         "float": str(made[0]),
         "int8": str(made[1]),
@@ -48,15 +49,34 @@ def to_tflite(onnx: Path, calibration: Samples, folder: Path) -> tuple[Path, Pat
     with log.open("w") as stream:
         done = subprocess.run(command, stdout=stream, stderr=stream, env={**os.environ, **quiet}, check=False)
     if done.returncode:
-        last = (log.read_text().strip().splitlines() or ["no output"])[-1]
         raise GateError(
-            f"ONNX to TFLite: the converter stopped ({last}); the operator that it names needs another form in the "
-            f"network; everything that it said is in {log}"
+            f"ONNX to TFLite: the converter stopped {stopped_at(log.read_text())}; its whole output is in {log}"
         )
     return made
 
 
-def gate_float(onnx: Path, tflite: Path, samples: Samples) -> dict[str, Any]:
+def stopped_at(log: str) -> str:
+    """Where the converter stopped, and what to try, from what it printed."""
+    layer = re.search(r"onnx_op_name: (?:wa/)?(\S+)", log)
+    if layer:
+        return f"at layer {layer[1]}; give that operation another form in the network"
+    errors = [line for line in log.splitlines() if re.match(r"\w*(Error|Exception)\b", line)]
+    return f"({(errors or ['it gave no reason'])[-1]}); check that the file is a plain ONNX network with fixed sizes"
+
+
+def write_single(source: Path, place: Path) -> None:
+    """A copy of an ONNX file for one sample at a time.
+
+    onnx2tf writes its simplified form over the file that it is given, and with a free batch size it mistakes the axes
+    of residual connections.
+    """
+    model = onnx.load(source)
+    for end in (*model.graph.input, *model.graph.output):
+        end.type.tensor_type.shape.dim[0].dim_value = 1
+    onnx.save(model, place)
+
+
+def gate_float(source: Path, tflite: Path, samples: Samples) -> dict[str, Any]:
     """Parity of the float file with ONNX, and its operators, for the manifest.
 
     Raises:
@@ -69,17 +89,17 @@ def gate_float(onnx: Path, tflite: Path, samples: Samples) -> dict[str, Any]:
             "keeps its axes in the network's order; avoid reshape and permute before the classifier"
         )
     moved = np.ascontiguousarray(np.moveaxis(samples, -1, 1))
-    expected = open_predictor(f"onnx:{onnx}")(samples)
+    expected = open_predictor(f"onnx:{source}")(samples)
     found = open_predictor(f"litert:{tflite}?kernels=reference")(samples)
     apart = float(np.abs(expected - found).max())
     if not apart <= FLOAT_BOUND:
-        layers = onnx_layers(onnx.read_bytes(), moved)
+        layers = onnx_layers(source.read_bytes(), moved)
         layer = first_unmatched(layers, tensors(tflite, samples).values(), FLOAT_BOUND)
         raise GateError(
             f"ONNX to TFLite float: scores differ by {apart:.3g}, at most {FLOAT_BOUND:g} is allowed; the first layer "
             f"that differs is {layer}; replace it by a plainer operation (padding and dilation are the usual causes)"
         )
-    return {"max_difference": apart, "operators": list(operators)}
+    return {"max_difference": apart, "bound": FLOAT_BOUND, "samples": len(samples), "operators": list(operators)}
 
 
 def gate_int8(tflite: Path, int8: Path, samples: Samples) -> dict[str, Any]:
@@ -90,7 +110,8 @@ def gate_int8(tflite: Path, int8: Path, samples: Samples) -> dict[str, Any]:
     """
     subject = open_predictor(f"litert:{int8}?kernels=reference")
     expected, found = open_predictor(f"litert:{tflite}?kernels=reference")(samples), subject(samples)
-    report = {**ends(subject, samples), **drift(expected, found)}
+    bounds = {"bounds": {"label_agreement": LABELS, "sqnr_db": SQNR}, "samples": len(samples)}
+    report = {**ends(subject, samples), **drift(expected, found), **bounds}
     problem = trouble(report)
     if problem:
         layer, noise = noisiest(tflite, int8, samples[:32])
@@ -140,10 +161,12 @@ def trouble(report: dict[str, Any]) -> str | None:
 
 
 def sqnr(signal: NDArray[np.float32], noisy: NDArray[np.float32]) -> float:
-    """Signal to quantization noise ratio in dB; 200 where nothing was lost."""
+    """Signal to quantization noise ratio in dB; 200 where nothing was lost, -200 where there was no signal."""
     noise = float(((signal - noisy) ** 2).sum(dtype=np.float64))
     power = float((signal**2).sum(dtype=np.float64))
-    return float(10 * np.log10(power / noise)) if noise and power else 200.0
+    if not noise or not power:
+        return -200.0 if noise else 200.0
+    return float(10 * np.log10(power / noise))
 
 
 def noisiest(tflite: Path, int8: Path, samples: Samples) -> tuple[str, float]:

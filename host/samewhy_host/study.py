@@ -137,17 +137,9 @@ def read_study(path: Path) -> StudyFile:
 
 def one_model(model: Model) -> None:
     """Refuse a [model] that names no network, or several."""
-    pair = [name for name in (model.float_tflite, model.int8_tflite) if name]
-    named = [
-        key
-        for key, value in {
-            "architecture": model.architecture,
-            "factory": model.factory,
-            "onnx": model.onnx,
-            "float_tflite and int8_tflite": pair,
-        }.items()
-        if value
-    ]
+    named = [key for key in ("architecture", "factory", "onnx") if getattr(model, key)]
+    pair = [key for key in ("float_tflite", "int8_tflite") if getattr(model, key)]
+    named += [" and ".join(pair)] if pair else []
     if len(named) != 1 or len(pair) == 1:
         raise InputError(
             f"[model] names {' and '.join(named) or 'nothing'}; expected one of architecture, factory, onnx, "

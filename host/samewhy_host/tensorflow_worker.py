@@ -1,7 +1,7 @@
 """The only user of TensorFlow, run as a process of its own: ONNX to a SavedModel to float and int8 `.tflite`.
 
-``python -m samewhy_host.tensorflow_worker JOB.json``, where the job holds ``onnx``, ``samples`` (.npy, calibration),
-``float`` and ``int8`` (files to write) and ``scratch`` (a folder for the SavedModel).
+``python -m samewhy_host.tensorflow_worker JOB.json``, where the job holds ``onnx`` (batch 1), ``samples`` (.npy, for
+calibration), ``float`` and ``int8`` (files to write) and ``scratch`` (a folder for the SavedModel).
 """
 
 import json
@@ -21,7 +21,6 @@ def main() -> None:
     onnx2tf.convert(
         input_onnx_file_path=job["onnx"],
         output_folder_path=job["scratch"],
-        batch_size=1,
         output_signaturedefs=True,
         copy_onnx_input_output_names_to_tflite=True,
         non_verbose=True,

@@ -6,8 +6,9 @@ Channels move to the front here, and nowhere else for torch.
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from samewhy_edge.address import Address
 from samewhy_edge.arrays import Samples, Scores
@@ -38,7 +39,7 @@ class Torch:
     def __call__(self, samples: Samples, /) -> Scores:
         """Scores of shape (N, K) for samples of shape (N, *S, C)."""
         with torch.inference_mode():
-            scores: Scores = self.module(torch.from_numpy(samples).movedim(-1, 1).contiguous()).numpy()
+            scores: Scores = self.module(torch.from_numpy(np.moveaxis(samples, -1, 1).copy())).numpy()
         return scores
 
 
@@ -81,6 +82,7 @@ def count_classes(module: nn.Module, sample: tuple[int, ...]) -> int:
         raise ArtifactError(
             f"the network does not take samples of shape {sample}: {str(error).splitlines()[0]}"
         ) from error
-    if scores.ndim != 2 or len(scores) != 1:
-        raise ArtifactError(f"the network gives shape {tuple(scores.shape)}, expected one row of class scores, (1, K)")
+    if not isinstance(scores, Tensor) or scores.ndim != 2 or len(scores) != 1:
+        found = f"shape {tuple(scores.shape)}" if isinstance(scores, Tensor) else type(scores).__name__
+        raise ArtifactError(f"the network gives {found}, expected one row of class scores, (1, K)")
     return int(scores.shape[1])

@@ -32,10 +32,15 @@ class Train:
     shift: int = 0  # move each batch by up to this many positions
 
     def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch < 2 or self.learning_rate <= 0:
+        if self.epochs < 1 or self.batch < 2 or not 0 < self.learning_rate < math.inf:
             raise InputError(
                 f"[train] epochs={self.epochs}, batch={self.batch}, learning_rate={self.learning_rate}; "
                 "expected at least 1 epoch, a batch of at least 2 and a positive learning rate"
+            )
+        if not 0 <= self.weight_decay < math.inf or not 0 <= self.label_smoothing <= 1 or self.shift < 0:
+            raise InputError(
+                f"[train] weight_decay={self.weight_decay}, label_smoothing={self.label_smoothing}, "
+                f"shift={self.shift}; expected 0 or more, and at most 1 for label_smoothing"
             )
 
 

@@ -28,7 +28,11 @@ class Channels:
             raise InputError(f"channels amount = {self.amount}; expected a share between 0 and 1")
 
     def cut(self, recipe: Recipe, module: nn.Module) -> Recipe:
-        """Remove channels in place; the recipe's history says which, so that the file can be built again."""
+        """Remove channels in place; the recipe's history says which, so that the file can be built again.
+
+        Raises:
+            InputError: no layer has a channel to lose, or `amount` would leave none of any.
+        """
         pruner = torch_pruning.pruner.MetaPruner(
             module,
             example(recipe.sample),
@@ -38,6 +42,11 @@ class Channels:
         )
         pruner.step()
         history = tuple((name, bool(out), [int(i) for i in cut]) for name, out, cut in pruner.pruning_history())
+        if not history:
+            raise InputError(
+                f"channels amount = {self.amount} removes no channel of this network; choose a share that takes at least "
+                "one channel of a layer and leaves one"
+            )
         return replace(recipe, history=recipe.history + history)
 
 

@@ -75,8 +75,13 @@ def checked(dataset: Dataset) -> Dataset:
     """The dataset, once labels and values are known to be usable.
 
     Raises:
-        InputError: no samples, a value that is not finite, a label out of range, or a class without samples.
+        InputError: no samples, splits of two shapes, a value that is not finite, or a label out of range.
     """
+    shapes = [split.samples.shape[1:] for split in (dataset.train, dataset.test)]
+    if shapes[0] != shapes[1]:
+        raise InputError(
+            f"{dataset.name}: train samples have shape {shapes[0]}, test samples {shapes[1]}; expected one"
+        )
     for name, split in (("train", dataset.train), ("test", dataset.test)):
         if not len(split.ids):
             raise InputError(f"{dataset.name}: no {name} samples found, expected at least one a class")

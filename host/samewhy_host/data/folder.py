@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from samewhy_edge.errors import InputError
 from samewhy_host.data.dataset import Dataset, Split, Values, scaled
@@ -21,6 +21,8 @@ def read_images(folder: Path, values: Values, size: tuple[int, ...], channels: i
     """
     if channels not in COLOURS:
         raise InputError(f"channels = {channels}; expected 1 (grey) or 3 (RGB)")
+    if size and (len(size) != 2 or min(size) < 1):
+        raise InputError(f"size = {list(size)}; expected [height, width]")
     classes = sorted(path.name for path in subfolders(folder / "train"))
     train, test = (_split(folder, name, classes, values, size, COLOURS[channels]) for name in ("train", "test"))
     return Dataset(folder.name, tuple(classes), train, test)
@@ -61,7 +63,7 @@ def read_image(path: Path, size: tuple[int, ...], colour: str) -> NDArray[np.uin
     try:
         with Image.open(path) as opened:
             image = opened.convert(colour)
-    except (UnidentifiedImageError, OSError) as error:
+    except Exception as error:  # Pillow raises errors of many kinds for broken files
         raise InputError(f"{path}: not readable as an image ({error}); remove it or export it anew") from error
     if size:
         image = image.resize((size[1], size[0]), Image.Resampling.BILINEAR)

@@ -4,6 +4,7 @@ Source: http://yann.lecun.com/exdb/mnist/ (format description).
 """
 
 import gzip
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -49,12 +50,15 @@ def read_idx(path: Path) -> NDArray[np.uint8]:
     """The array of bytes in an idx file."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path}: not readable ({error}); get the file anew") from error
     if content[:3] != b"\0\0\x08":
         raise InputError(f"{path}: starts with {content[:4]!r}, expected an idx file of bytes")
-    shape = np.frombuffer(content, ">i4", content[3], 4)
-    body = np.frombuffer(content, np.uint8, offset=4 + 4 * content[3])
+    axes = content[3] if len(content) > 3 else 0
+    if len(content) < 4 + 4 * max(axes, 1):
+        raise InputError(f"{path}: ends within its header, expected an idx file of bytes; it is truncated")
+    shape = np.frombuffer(content, ">i4", axes, 4)
+    body = np.frombuffer(content, np.uint8, offset=4 + 4 * axes)
     if body.size != np.prod(shape):
         raise InputError(f"{path}: {body.size} bytes of data, expected {int(np.prod(shape))}; it is truncated")
     return body.reshape(shape)

@@ -19,7 +19,7 @@ def read_npz(path: Path, values: Values) -> Dataset:
         InputError: no such file, not a `.npz`, or an array is missing or of the wrong shape.
     """
     try:
-        with np.load(path, allow_pickle=False) as loaded:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as loaded:
             arrays = dict(loaded)
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; expected a .npz with {', '.join(ARRAYS)}") from error
@@ -38,7 +38,7 @@ def read_npz(path: Path, values: Values) -> Dataset:
 
 def _split(path: Path, name: str, arrays: dict[str, NDArray[Any]], values: Values) -> Split:
     samples, labels = arrays[f"{name}_samples"], arrays[f"{name}_labels"]
-    if samples.ndim not in (3, 4) or len(samples) != len(labels) or labels.dtype.kind not in "iu":
+    if samples.ndim not in (3, 4) or labels.shape != samples.shape[:1] or labels.dtype.kind not in "iu":
         raise InputError(
             f"{path}: {name} samples {samples.shape} and {labels.dtype} labels {labels.shape}; "
             "expected (N, *S, C) with one or two spatial axes, and N whole-number labels"

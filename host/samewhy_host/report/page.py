@@ -1,0 +1,209 @@
+"""The page of a run: reads the run's files, draws and words them; computes nothing.
+
+The page is one file without a single outward link: figures are inlined, and the same files give the same bytes.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from samewhy_edge.files import write_bytes
+from samewhy_host.report import figures, words
+from samewhy_host.report.figures import Cost, Dot, Panel, Sheet
+from samewhy_host.report.reading import Finished, Row, read
+
+TEMPLATE = "page.html.j2"
+GATE = (  # the order in which a gate's numbers stand
+    "label_agreement",
+    "sqnr_db",
+    "max_difference",
+    "bound",
+    "bounds",
+    "samples",
+    "distinct_outputs",
+    "input",
+    "output",
+    "operators",
+)
+
+
+def write_report(folder: Path) -> Path:
+    """Write ``figures/*.png`` and ``report.html`` into the folder of an audited run.
+
+    Raises:
+        InputError: the folder holds no finished run.
+        OutputError: it cannot be written.
+    """
+    found = read(folder)
+    pictures = draw(found)
+    for name, content in pictures.items():
+        write_bytes(folder / "figures" / f"{name}.png", content)
+    write_bytes(folder / "report.html", render(found, pictures).encode())
+    return folder / "report.html"
+
+
+def draw(found: Finished) -> dict[str, bytes]:
+    """Every figure by name; those of agreements only where a ladder has two rungs."""
+    pictures = {"costs": figures.costs(costs(found))}
+    if len(found.names) > 1:
+        main, *others = found.measures
+        pictures["agreements"] = figures.agreements([panel(found, one, main) for one in found.explainers])
+        if others:
+            rows = [[panel(found, one, other) for other in others] for one in found.explainers]
+            pictures["measures"] = figures.measures(rows)
+    for place in range(len(found.samples)):
+        pictures[gallery_name(place)] = figures.sheet(sheet(found, place))
+    return pictures
+
+
+def gallery_name(place: int) -> str:
+    """Of the sheet at that place of the gallery."""
+    return f"gallery-{place + 1:02d}"
+
+
+def panel(found: Finished, explainer: str, measure: str) -> Panel:
+    """Every rung below the reference."""
+    floor, ceiling = found.bounds(explainer, measure)
+    dots = [dot(found, place, explainer, measure) for place in range(1, len(found.names))]
+    return Panel(explainer, measure, floor, ceiling, found.mute(explainer, measure), dots)
+
+
+def dot(found: Finished, place: int, explainer: str, measure: str) -> Dot:
+    """The rung at that place of the ladder; the one below the reference has no other neighbour."""
+    rung, above = found.names[place], found.names[place - 1]
+    row = found.agreement(rung, found.names[0], explainer, measure)
+    neighbour = found.agreement(rung, above, explainer, measure)["value"] if place > 1 else None
+    return Dot(rung, row["value"], row["low"], row["high"], neighbour, words.interval(row))
+
+
+def sheet(found: Finished, place: int) -> Sheet:
+    """One sample of the gallery."""
+    sample = found.audit["gallery"][place]
+    return Sheet(
+        sample=found.samples[place],
+        rungs=found.names,
+        explainers=found.explainers,
+        maps={key: maps[place] for key, maps in found.maps.items()},
+        flipped=frozenset(flips_of(found, sample)),
+        gradients=None if found.gradients is None else found.gradients[place],
+    )
+
+
+def flips_of(found: Finished, sample: int) -> dict[str, int]:
+    """Rungs that give the sample another label than the reference does, and that label."""
+    return {row["name"]: row["audited_labels"][sample] for row in found.rungs if sample in row["flipped_samples"]}
+
+
+def costs(found: Finished) -> list[Cost]:
+    """Sizes and timings, a rung each; None where a rung was not timed."""
+    timings = [found.timings.get(row["name"], {}) for row in found.rungs]
+    return [
+        Cost(row["name"], row["bytes"], timing.get("single_p50"), timing.get("batched"))
+        for row, timing in zip(found.rungs, timings, strict=True)
+    ]
+
+
+def render(found: Finished, pictures: Mapping[str, bytes]) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(words.FILTERS)
+    return environment.get_template(TEMPLATE).render(view(found, pictures))
+
+
+def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
+    """What the template names."""
+    return {
+        "study": found.audit["study"],
+        "manifest": found.manifest,
+        "rungs": found.rungs,
+        "ladder": ladder(found),
+        "steps": steps(found),
+        "lowest": lowest(found),
+        "headline": found.headline(),
+        "mute": [(one, what) for one in found.explainers for what in found.measures if found.mute(one, what)],
+        "gates": {made.name: in_order(made.gate) for made in found.manifest.artifacts},
+        "gallery": gallery(found),
+        "series": found.samples.ndim == 3,
+        "white_box": found.gradients is not None,
+        "agreements": found.audit["agreements"],
+        "cross_check": found.audit["cross_check"],
+        "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),
+        "batch": next((timing["batch"] for timing in found.timings.values()), None),
+        "pictures": {name: inlined(content) for name, content in pictures.items()},
+    }
+
+
+def inlined(content: bytes) -> dict[str, Any]:
+    """A PNG as an address, with the CSS pixels that it fills."""
+    wide, high = (int.from_bytes(content[start : start + 4]) // figures.SHARP for start in (16, 20))  # IHDR
+    return {"src": "data:image/png;base64," + base64.b64encode(content).decode(), "wide": wide, "high": high}
+
+
+def ladder(found: Finished) -> list[Row]:
+    """A row a rung, with its timing and its agreement with the reference by the first and the last explainer."""
+    shown = list(dict.fromkeys([found.explainers[0], found.explainers[-1]]))
+    reference = found.names[0]
+    return [
+        {
+            **row,
+            "cost": cost,
+            "headline": found.agreement(row["name"], reference, found.headline()) if row["name"] != reference else None,
+            "agreements": [
+                found.agreement(row["name"], reference, one) if row["name"] != reference else None for one in shown
+            ],
+        }
+        for row, cost in zip(found.rungs, costs(found), strict=True)
+    ]
+
+
+def steps(found: Finished) -> list[Row]:
+    """A row a rung below the reference: its neighbour above, what changed, the agreement by each explainer."""
+    pairs = zip(found.rungs, found.rungs[1:], strict=False)
+    return [
+        {
+            "above": above["name"],
+            "below": below["name"],
+            "changed": below["changed"],
+            "headline": found.agreement(below["name"], above["name"], found.headline()),
+            "agreements": [found.agreement(below["name"], above["name"], one) for one in found.explainers],
+        }
+        for above, below in pairs
+    ]
+
+
+def lowest(found: Finished) -> Mapping[str, float]:
+    """By explainer: the agreement of the step that moved the maps most; left out where all steps are undefined."""
+    columns = zip(*(step["agreements"] for step in steps(found)), strict=True)
+    values = {
+        column[0]["explainer"]: [row["value"] for row in column if row["value"] is not None] for column in columns
+    }
+    return {name: min(column) for name, column in values.items() if column}
+
+
+def in_order(gate: Row) -> list[tuple[str, Any]]:
+    """What a gate measured, the telling numbers first, and what this page does not know last."""
+    return sorted(gate.items(), key=lambda item: (GATE.index(item[0]) if item[0] in GATE else len(GATE), item[0]))
+
+
+def gallery(found: Finished) -> Sequence[Row]:
+    """Words beside each sheet."""
+    classes, rows = found.audit["study"]["classes"], found.audit["samples"]
+    return [
+        {
+            "picture": gallery_name(place),
+            "id": rows[sample]["id"],
+            "label": classes[rows[sample]["label"]],
+            "target": classes[rows[sample]["target"]],
+            "flips": [f"{name} ({classes[label]})" for name, label in flips_of(found, sample).items()],
+        }
+        for place, sample in enumerate(found.audit["gallery"])
+    ]

@@ -1,0 +1,139 @@
+"""The files of a finished run, as the page needs them: read and selected, never computed."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samewhy_edge.arrays import Maps, Samples
+from samewhy_edge.errors import InputError
+from samewhy_host import manifest
+from samewhy_host.audit import SCHEMA
+from samewhy_host.manifest import Manifest
+
+Row = Mapping[str, Any]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that was audited. Maps and samples are those of the gallery only."""
+
+    audit: Row
+    timings: Mapping[str, Row]
+    manifest: Manifest
+    samples: Samples  # (G, *S, C)
+    maps: Mapping[tuple[str, str], Maps]  # by rung and explainer: (G, *S)
+    gradients: Maps | None  # (G, *S), of the reference
+
+    @property
+    def rungs(self) -> Sequence[Row]:
+        """From the reference down."""
+        return list(self.audit["rungs"])
+
+    @property
+    def names(self) -> list[str]:
+        """Of the rungs."""
+        return [row["name"] for row in self.rungs]
+
+    @property
+    def explainers(self) -> list[str]:
+        """Names, in the order of the study."""
+        return [row["name"] for row in self.audit["study"]["explainers"]]
+
+    @property
+    def measures(self) -> list[str]:
+        """Names; the first one is the page's main measure."""
+        return [row["name"] for row in self.audit["study"]["measures"]]
+
+    def agreement(self, rung: str, other: str, explainer: str, measure: str | None = None) -> Row:
+        """The row of two rungs, of the main measure unless another is named.
+
+        Raises:
+            InputError: the audit does not have it.
+        """
+        wanted = (rung, other, explainer, measure or self.measures[0])
+        for row in self.audit["agreements"]:
+            if (row["rung"], row["reference"], row["explainer"], row["measure"]) == wanted:
+                return dict(row)
+        raise InputError(f"audit.json has no agreement {wanted}; expected one for each pair of rungs; audit it anew")
+
+    def bounds(self, explainer: str, measure: str | None = None) -> tuple[float | None, float | None]:
+        """Floor and ceiling of the reference; None where undefined, or with a ladder of one rung."""
+        if len(self.names) < 2:
+            return None, None
+        row = self.agreement(self.names[1], self.names[0], explainer, measure)
+        return row["floor"], row["ceiling"]
+
+    def mute(self, explainer: str, measure: str | None = None) -> bool:
+        """Whether the floor reaches the ceiling, so that a value says little on its own."""
+        floor, ceiling = self.bounds(explainer, measure)
+        return floor is not None and ceiling is not None and floor >= ceiling
+
+    def headline(self) -> str:
+        """The explainer of the summary: the last one of the study that is not mute."""
+        telling = [name for name in self.explainers if not self.mute(name)]
+        return (telling or self.explainers)[-1]
+
+
+def read(folder: Path) -> Finished:
+    """Read what ``samewhy audit`` wrote.
+
+    Raises:
+        InputError: a file is missing, or of another version.
+    """
+    audit = read_audit(folder / "audit.json")
+    shown = np.array(audit["gallery"], np.int64)
+    reference = audit["rungs"][0]["name"]
+    gradients = folder / "records" / f"{reference}--integrated-gradients.npz"
+    return Finished(
+        audit,
+        json.loads(present(folder / "timings.json").read_text()),
+        manifest.load(folder),
+        array(folder / "gallery.npz", "samples"),
+        {
+            (rung["name"], one["name"]): array(folder / "records" / f"{rung['name']}--{one['name']}.npz", "maps")[shown]
+            for rung in audit["rungs"]
+            for one in audit["study"]["explainers"]
+        },
+        array(gradients, "maps") if gradients.is_file() else None,
+    )
+
+
+def read_audit(path: Path) -> Row:
+    """The audit's table.
+
+    Raises:
+        InputError: it is missing, or of another version.
+    """
+    audit: Row = json.loads(present(path).read_text())
+    if audit.get("schema") != SCHEMA:
+        raise InputError(f"{path}: audit schema {audit.get('schema')}, expected {SCHEMA}; audit it anew")
+    return audit
+
+
+def present(path: Path) -> Path:
+    """The path, where there is a file.
+
+    Raises:
+        InputError: there is none.
+    """
+    if not path.is_file():
+        raise InputError(
+            f"{path}: no such file, expected one of a finished run; run samewhy audit STUDY.toml --out DIR first"
+        )
+    return path
+
+
+def array(path: Path, name: str) -> NDArray[Any]:
+    """One array of a ``.npz``.
+
+    Raises:
+        InputError: no such file.
+    """
+    with np.load(present(path)) as arrays:
+        return np.asarray(arrays[name])

@@ -1,0 +1,428 @@
+import html
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from samewhy_edge.errors import InputError
+from samewhy_edge.files import write_json, write_npz
+from samewhy_edge.picture import AGAINST, FOR, NEUTRAL
+from samewhy_host import manifest
+from samewhy_host.audit import SCHEMA, measure_rows
+from samewhy_host.manifest import Made, Manifest, Step
+from samewhy_host.report import figures, words
+from samewhy_host.report.page import write_report
+
+RUNGS = ("float", "int8-xnnpack", "board")
+EXPLAINERS = ("occlusion", "rise-published")
+CLASSES = ["<script>alert('cat')</script>", 'dog & "wolf"']
+QUESTION = "Same <b>why</b> & same answer?"
+SAMPLES, SHOWN = 5, [4, 1]
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def agreement(rung: str, other: str, explainer: str, measure: str, place: int) -> dict[str, Any]:
+    """Every value is another one, so that a value in the wrong cell is missed."""
+    value = 0.61 + place / 1000
+    return {
+        "rung": rung,
+        "reference": other,
+        "changed": ["artifact"],
+        "explainer": explainer,
+        "measure": measure,
+        "value": value,
+        "low": value - 0.0501,
+        "high": value + 0.0502,
+        "ceiling": 0.4,
+        "floor": 0.5 if explainer == "rise-published" else 0.1,
+        "samples": SAMPLES,
+        "undefined": 0,
+    }
+
+
+def rung_row(place: int, name: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "artifact": f"{place}" * 64,
+        "bytes": 123_456 - place,
+        "runtime": f"runtime {place}.0",
+        "kernels": "plain",
+        "machine": "x86_64 Test",
+        "changed": ["artifact", "runtime"] if place else [],
+        "accuracy": 0.9 - place / 100,
+        "flips": 30 * place,
+        "tested": 2000,
+        "flipped_samples": [4] if name == "board" else [],
+        "audited_labels": [0 if name == "board" else 1] * 5,
+    }
+
+
+def audit_table(rungs: tuple[str, ...], explainers: tuple[str, ...]) -> dict[str, Any]:
+    pairs = [(rung, rungs[0]) for rung in rungs[1:]] + list(zip(rungs[2:], rungs[1:], strict=False))
+    keys = [(*pair, one, row["name"]) for one in explainers for pair in pairs for row in measure_rows()]
+    return {
+        "schema": SCHEMA,
+        "study": {
+            "question": QUESTION,
+            "seed": 7,
+            "sha256": "5" * 64,
+            "data": "tiny",
+            "classes": CLASSES,
+            "reference": rungs[0],
+            "samples": SAMPLES,
+            "resamples": 1000,
+            "level": 0.95,
+            "explainers": [{"name": one, "fill": 0.0, "queries": 99, "plan": "c" * 64} for one in explainers],
+            "measures": measure_rows(),
+        },
+        "rungs": [rung_row(place, name) for place, name in enumerate(rungs)],
+        "agreements": [agreement(*key, place) for place, key in enumerate(keys)],
+        "samples": [{"id": f"test/<{place}>", "label": place % 2, "target": 1} for place in range(SAMPLES)],
+        "gallery": SHOWN,
+        "cross_check": {"occlusion": {"bound": 1e-6, "max_difference": 3.5e-7, "samples": 2}},
+    }
+
+
+def made_by(rungs: tuple[str, ...]) -> Manifest:
+    gate = {"label_agreement": 0.987, "sqnr_db": 31.4, "input": {"scale": 0.5, "zero_point": -3}, "novel": 4.25}
+    return Manifest(
+        question=QUESTION,
+        seed=7,
+        study="5" * 64,
+        data={"name": "tiny", "sample": [6, 6, 1], "test": {"count": 2000, "sha256": "d" * 64, "labels": "e" * 64}},
+        artifacts=(Made("int8", "artifacts/int8.tflite", "f" * 64, 99, None, gate),),
+        rungs=tuple(Step(name, f"litert:{name}.tflite") for name in rungs),
+        calibration=("train/1",),
+        audit=tuple(f"test/<{place}>" for place in range(SAMPLES)),
+        versions={"samewhy": "0.1.0"},
+    )
+
+
+def run_folder(
+    folder: Path,
+    spatial: tuple[int, ...] = (6, 6),
+    channels: int = 1,
+    rungs: tuple[str, ...] = RUNGS,
+    explainers: tuple[str, ...] = EXPLAINERS,
+    gradients: bool = True,
+) -> Path:
+    """The files of a finished run, as the audit leaves them."""
+    rng = np.random.default_rng(3)
+    write_json(folder / "audit.json", audit_table(rungs, explainers))
+    write_json(
+        folder / "timings.json", {name: {"batch": 32, "batched": 0.0123, "single_p50": 4.56} for name in rungs[1:]}
+    )
+    manifest.save(made_by(rungs), folder)
+    write_npz(folder / "gallery.npz", samples=rng.random((len(SHOWN), *spatial, channels)).astype(np.float32))
+    for name in [f"{rung}--{one}" for rung in rungs for one in explainers]:
+        write_npz(folder / "records" / f"{name}.npz", maps=rng.normal(size=(SAMPLES, *spatial)).astype(np.float32))
+    if gradients:
+        maps = rng.normal(size=(len(SHOWN), *spatial)).astype(np.float32)
+        write_npz(folder / "records" / f"{rungs[0]}--integrated-gradients.npz", maps=maps, samples=np.array(SHOWN))
+    return folder
+
+
+def edit(folder: Path, change: Any) -> Path:
+    table = json.loads((folder / "audit.json").read_text())
+    change(table)
+    write_json(folder / "audit.json", table)
+    return folder
+
+
+class Reader(HTMLParser):
+    """What a browser would fetch, and what it would show."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched: list[str] = []
+        self.tags: list[str] = []
+        self.pieces: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.fetched += [value or "" for name, value in attrs if name in ("src", "href", "srcset", "data", "action")]
+        self.images += [dict(attrs)] if tag == "img" else []
+
+    def handle_data(self, data: str) -> None:
+        self.pieces.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.pieces).split())
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with its report; not to be written to."""
+    folder = run_folder(tmp_path_factory.mktemp("run"))
+    write_report(folder)
+    return folder
+
+
+def page(folder: Path) -> Reader:
+    reader = Reader()
+    reader.feed((folder / "report.html").read_text())
+    return reader
+
+
+def reported(folder: Path) -> Reader:
+    return page(write_report(folder).parent)
+
+
+def cells(folder: Path, section: str) -> list[list[str]]:
+    """Rows of the first table of a section, as text."""
+    source = (folder / "report.html").read_text().partition(f'id="{section}"')[2].partition("</table>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row, re.DOTALL) for row in source.split("<tr>")[1:]]
+    return [[" ".join(html.unescape(re.sub(r"<[^>]*>", " ", cell)).split()) for cell in row] for row in rows]
+
+
+def test_the_page_asks_nobody_for_anything(run: Path) -> None:
+    reader = page(run)
+    outward = [address for address in reader.fetched if not address.startswith(("data:", "#"))]
+    assert outward == []
+    assert len(reader.images) == 3 + len(SHOWN)
+    assert all(str(image["src"]).startswith("data:image/png;base64,") and image["alt"] for image in reader.images)
+    assert not {"script", "iframe", "object", "base"} & set(reader.tags)
+    assert not re.search(r"@import|url\(", (run / "report.html").read_text())
+
+
+def test_what_names_contain_stays_text(run: Path) -> None:
+    reader = page(run)
+    assert QUESTION in reader.text
+    assert f"explained class {CLASSES[1]}" in reader.text
+    assert "test/<4>" in reader.text
+    assert "<script>alert" not in (run / "report.html").read_text()
+
+
+def test_every_agreement_of_the_audit_stands_on_the_page(run: Path) -> None:
+    found = cells(run, "all")[1:]
+    rows = json.loads((run / "audit.json").read_text())["agreements"]
+    expected = [
+        [row["rung"], row["reference"], row["explainer"], words.known_as(row["measure"])]
+        + [f"{row[key]:.6f}" for key in ("value", "low", "high", "ceiling", "floor")]
+        + [str(row["samples"]), str(row["undefined"])]
+        for row in rows
+    ]
+    assert found == expected
+
+
+def test_the_ladder_gives_each_rung_its_own_numbers(run: Path) -> None:
+    head, float_, int8, board = cells(run, "ladder")
+    assert head[2:4] == ["Accuracy", "Label flips of 2,000"]
+    assert float_[0] == "float 00000000"
+    assert float_[5:] == ["–", "–", "–", "–"]  # the reference was not timed, and is not compared with itself
+    assert int8[1:7] == ["artifact runtime runtime 1.0", "89.00 %", "30", "123.5 kB", "4.56", "0.0123"]
+    assert int8[7:] == ["0.610 [0.560, 0.660]", "0.625 [0.575, 0.675]"]
+    assert board[2:4] == ["88.00 %", "60"]
+    assert board[7:] == ["0.615 [0.565, 0.665]", "0.630 [0.580, 0.680]"]
+
+
+def test_steps_compare_with_the_rung_above_and_mark_the_lowest(run: Path) -> None:
+    _, first, second = cells(run, "steps")
+    assert first == ["float", "int8-xnnpack", "artifact runtime", "0.610 [0.560, 0.660]", "0.625 [0.575, 0.675]"]
+    assert second == ["int8-xnnpack", "board", "artifact runtime", "0.620 [0.570, 0.670]", "0.635 [0.585, 0.685]"]
+    strong = re.findall(r"<strong>(.*?)</strong>", (run / "report.html").read_text())
+    assert strong == ["0.610", "0.625"]
+
+
+def test_the_summary_speaks_of_the_last_rung_by_an_explainer_that_can_tell(run: Path) -> None:
+    text = page(run).text
+    assert "board , the last of 3 rungs, gives the label of the reference float on 97.0 % of 2,000 test samples" in text
+    assert "its occlusion maps agree with the reference’s at 0.615 [0.565, 0.665]" in text
+    assert "agrees with itself at 0.400 under other masks, and at 0.100 with its scores shuffled" in text
+
+
+def test_a_floor_that_reaches_the_ceiling_is_said_in_words(run: Path) -> None:
+    text = page(run).text
+    assert "rise-published : the floor is not below the ceiling. Shuffled scores" in text
+    assert "rise-published : the floor is not below the ceiling for Pearson, cosine, top-overlap and SSIM" in text
+    assert "occlusion : the floor is not below" not in text
+
+
+def test_flips_are_named_where_they_are(run: Path) -> None:
+    text = page(run).text
+    assert text.count("flip on") == 1
+    assert (
+        f"test/<4> : label {CLASSES[0]} , explained class {CLASSES[1]} (the reference errs); flip on board ({CLASSES[0]})"
+        in text
+    )
+
+
+def test_maps_are_those_of_the_shown_samples(tmp_path: Path) -> None:
+    drawn: list[figures.Sheet] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(figures, "sheet", lambda one: seen(drawn, one))
+        write_report(run_folder(tmp_path))
+    for place, sample in enumerate(SHOWN):
+        with np.load(tmp_path / "records" / "board--occlusion.npz") as arrays:
+            assert np.array_equal(drawn[place].maps["board", "occlusion"], arrays["maps"][sample])
+    assert [sheet.flipped for sheet in drawn] == [{"board"}, set()]
+
+
+def seen(drawn: list[figures.Sheet], sheet: figures.Sheet) -> bytes:
+    drawn.append(sheet)
+    return PNG + bytes(24)
+
+
+def test_undefined_values_are_dashes_with_their_number(tmp_path: Path) -> None:
+    def undefine(table: dict[str, Any]) -> None:
+        for row in table["agreements"]:
+            row.update(value=None, low=None, high=None, ceiling=None, floor=None, samples=0, undefined=SAMPLES)
+
+    folder = edit(run_folder(tmp_path), undefine)
+    text = reported(folder).text
+    assert cells(folder, "steps")[1][3] == "– undefined: 5 of 5"
+    assert cells(folder, "all")[1][4:] == ["–", "–", "–", "–", "–", "0", "5"]
+    assert "have no defined agreement with the reference’s (Spearman; undefined for all 5 samples)" in text
+    assert "None" not in text
+    assert "nan" not in text.split()
+
+
+def test_equal_files_give_equal_bytes(run: Path, tmp_path: Path) -> None:
+    again = "from pathlib import Path; from samewhy_host.report.page import write_report; write_report(Path('{}'))"
+    other = run_folder(tmp_path)
+    subprocess.run([sys.executable, "-W", "error", "-c", again.format(other)], check=True, timeout=120)
+    assert (other / "report.html").read_bytes() == (run / "report.html").read_bytes()
+
+
+def test_what_is_inlined_is_what_lies_in_figures(run: Path) -> None:
+    reader = page(run)
+    contents = {path.name: path.read_bytes() for path in (run / "figures").iterdir()}
+    assert sorted(contents) == ["agreements.png", "costs.png", "gallery-01.png", "gallery-02.png", "measures.png"]
+    assert all(content.startswith(PNG) for content in contents.values())
+    assert len({image["src"] for image in reader.images}) == len(contents)
+
+
+@pytest.mark.parametrize(
+    ("spatial", "channels"), [((40,), 1), ((40,), 3), ((6, 6), 3), ((6, 6), 2), ((49, 10), 1), ((1, 30), 1)]
+)
+def test_samples_of_every_shape_are_drawn(tmp_path: Path, spatial: tuple[int, ...], channels: int) -> None:
+    text = reported(run_folder(tmp_path, spatial, channels)).text
+    assert ("all maps of one column share" in text) == (len(spatial) == 1)
+    assert (tmp_path / "figures" / "gallery-02.png").read_bytes().startswith(PNG)
+
+
+def pixels(content: bytes, colour: tuple[int, int, int]) -> int:
+    """How many pixels of a PNG have exactly that colour."""
+    image = np.asarray(Image.open(io.BytesIO(content)).convert("RGB"))
+    return int((image == np.array(colour)).all(axis=-1).sum())
+
+
+@pytest.mark.parametrize("shape", [(9, 9, 1), (30, 1)])
+def test_a_flip_has_a_border_in_both_kinds_of_sheet(shape: tuple[int, ...]) -> None:
+    maps = {(rung, "occlusion"): np.ones(shape[:-1], np.float32) for rung in RUNGS}
+    plain, once, twice = (
+        figures.sheet(figures.Sheet(np.zeros(shape, np.float32), RUNGS, ["occlusion"], maps, frozenset(flipped), None))
+        for flipped in ([], ["board"], ["board", "int8-xnnpack"])
+    )
+    orange = (0xC2, 0x41, 0x0C)
+    assert pixels(plain, orange) == 0
+    assert pixels(once, orange) > 2000  # the letters of the word have a few hundred
+    assert pixels(twice, orange) > 1.8 * pixels(once, orange)
+
+
+def test_a_map_of_zeros_is_white_and_not_against_the_class() -> None:
+    flat = np.zeros((5, 5), np.float32)
+    maps = {(rung, "occlusion"): flat for rung in RUNGS}
+    content = figures.sheet(figures.Sheet(flat[..., None], RUNGS, ["occlusion"], maps, frozenset(), flat))
+    assert pixels(content, AGAINST) == 0
+    assert pixels(content, NEUTRAL) > 4 * 200**2  # three maps and the white-box one, at least 200 pixels wide
+
+
+def test_rungs_share_the_scale_of_their_maps() -> None:
+    one = np.full((5, 5), 1.0, np.float32)
+    maps = {("float", "occlusion"): one, ("board", "occlusion"): one / 2}
+    content = figures.sheet(figures.Sheet(one[..., None], ["float", "board"], ["occlusion"], maps, frozenset(), None))
+    assert 200**2 < pixels(content, FOR) < 260**2  # one of the two at full strength
+
+
+def test_a_ladder_of_one_rung_has_nothing_to_compare(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, rungs=("onnx",), explainers=("occlusion",), gradients=False)
+    text = reported(edit(folder, lambda table: table.update(cross_check=None))).text
+    assert "The ladder has one rung, onnx , with an accuracy of 90.00 %" in text
+    assert "The reference is not a torch module" in text
+    assert "Integrated gradients" not in text
+    assert not (folder / "figures" / "agreements.png").exists()
+
+
+def test_twelve_rungs_fit_the_page(tmp_path: Path) -> None:
+    write_report(run_folder(tmp_path, rungs=tuple(f"int8-tflite-micro-{place}" for place in range(12))))
+    for picture in (tmp_path / "figures").iterdir():
+        wide = int.from_bytes(picture.read_bytes()[16:20])
+        assert wide <= figures.WIDTH * figures.INCH * figures.SHARP + 2
+
+
+def test_gates_come_with_all_they_measured(run: Path) -> None:
+    text = page(run).text
+    assert "same label on 98.7 % of the samples" in text
+    assert "signal to quantization noise of the scores: 31.4 dB" in text
+    assert "input: scale 0.5, zero point −3" in text
+    assert "novel: 4.25" in text  # a gate that this page does not know yet
+
+
+def test_a_heavy_figure_is_written_in_fewer_colours(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).random((512, 512, 3)).astype(np.float32)
+    maps = {("float", "occlusion"): noise[..., 0]}
+    content = figures.sheet(figures.Sheet(noise, ["float"], ["occlusion"], maps, frozenset(), None))
+    assert content[25] == 3  # the palette's colour type
+
+
+def test_a_folder_without_an_audit_is_sent_to_the_audit(tmp_path: Path) -> None:
+    (run_folder(tmp_path) / "audit.json").unlink()
+    with pytest.raises(InputError, match=r"audit\.json: no such file.*run samewhy audit STUDY\.toml --out DIR first"):
+        write_report(tmp_path)
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_an_audit_of_another_schema_is_refused(tmp_path: Path) -> None:
+    folder = edit(run_folder(tmp_path), lambda table: table.update(schema=99))
+    with pytest.raises(InputError, match="audit schema 99, expected 1"):
+        write_report(folder)
+
+
+def test_an_audit_that_lacks_a_pair_is_refused(tmp_path: Path) -> None:
+    folder = edit(run_folder(tmp_path), lambda table: table["agreements"].pop())
+    with pytest.raises(InputError, match="audit it anew"):
+        write_report(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (1.0, "1"),
+        (0.95, "0.950"),
+        (0.9996, "0.99960"),
+        (0.999999, "0.999999"),
+        (-0.25, "−0.250"),
+        (0.0, "0.000"),
+    ],
+)
+def test_no_value_below_one_is_rounded_to_it(value: float | None, text: str) -> None:
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "–"), (0.01234, "0.0123"), (1.156, "1.16"), (23.4, "23.4"), (1234.5, "1234"), (0.0, "0")]
+)
+def test_milliseconds_keep_three_digits(value: float | None, text: str) -> None:
+    assert words.milliseconds(value) == text
+
+
+@pytest.mark.parametrize(("flips", "text"), [(0, "100 %"), (1, "99.950 %"), (80, "96.0 %")])
+def test_only_no_flip_at_all_is_a_hundred_percent(flips: int, text: str) -> None:
+    assert words.same_labels({"flips": flips, "tested": 2000}) == text
+
+
+def test_powers_of_ten_are_raised() -> None:
+    assert words.scientific(3.57e-7) == "3.6\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁻⁷"
+    assert words.scientific(0.05) == "0.05"
