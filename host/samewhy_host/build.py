@@ -12,7 +12,7 @@ import torch
 
 from samewhy_edge import litert
 from samewhy_edge.arrays import Samples
-from samewhy_edge.errors import ArtifactError, InputError, unknown
+from samewhy_edge.errors import ArtifactError, InputError
 from samewhy_edge.files import sha256, write_bytes, write_json
 from samewhy_edge.predictor import open_predictor
 from samewhy_edge.rung import artifact
@@ -77,6 +77,8 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
     study = file.study
     module_file.importable(file.path.parent)
     data = open_dataset(study.data, file.path.parent)
+    for explainer in study.explainers():
+        explainer.plan(data.sample[:-1], study.study.seed)  # what does not fit the samples is told before any training
     builder = Builder(file, folder, told, data, Steps(folder / "steps"))
     audited = data.test.take(stratified(data.test.labels, study.audit.samples, builder.seed))
     calibration = calibrating(data.train, audited, study.data.calibration, builder.seed)
@@ -154,16 +156,10 @@ def torch_rungs(builder: Builder, samples: Samples) -> tuple[list[Step], Path]:
 
 
 def network(builder: Builder) -> Recipe:
-    """The recipe that [model] names.
-
-    Raises:
-        InputError: an architecture that the zoo does not have.
-    """
+    """The recipe that [model] names."""
     model = builder.file.study.model
     if model.factory:
         return Recipe(model.factory, dict(model.options), builder.data.sample)
-    if model.architecture not in ZOO:
-        raise InputError(f"[model] {unknown('architecture', str(model.architecture), ZOO)}")
     size = {"classes": len(builder.data.classes), "channels": builder.data.sample[-1]}
     return Recipe(ZOO[str(model.architecture)], {**size, **model.options}, builder.data.sample)
 

@@ -82,7 +82,8 @@ def save_module(path: Path, recipe: Recipe, module: nn.Module) -> None:
     Raises:
         OutputError: the folder cannot be written.
     """
-    state = {name: tensor.detach().clone().contiguous() for name, tensor in module.state_dict().items()}
+    plain = torch.contiguous_format
+    state = {name: tensor.detach().clone(memory_format=plain) for name, tensor in module.state_dict().items()}
     content = {
         "format": FORMAT,
         "factory": recipe.factory,

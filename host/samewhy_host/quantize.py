@@ -69,8 +69,14 @@ def write_single(source: Path, place: Path) -> None:
 
     onnx2tf writes its simplified form over the file that it is given, and with a free batch size it mistakes the axes
     of residual connections.
+
+    Raises:
+        GateError: the file is no ONNX.
     """
-    model = onnx.load(source)
+    try:
+        model = onnx.load(source)
+    except Exception as error:  # protobuf has an error of its own for a broken file
+        raise GateError(f"{source}: not readable as ONNX ({error}); export it anew") from error
     for end in (*model.graph.input, *model.graph.output):
         end.type.tensor_type.shape.dim[0].dim_value = 1
     onnx.save(model, place)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from samewhy_edge.errors import InputError
 from samewhy_edge.files import write_bytes, write_npz
 from samewhy_host import asking, manifest
 from samewhy_host.asking import Rungs
@@ -15,7 +16,16 @@ RELEASED = (ONNX, FLOAT, INT8)
 
 
 def released(run: Run, folder: Path) -> None:
-    """Build the study in the run's folder, and lay out in `folder` what is worth keeping."""
+    """Build the study in the run's folder, and lay out in `folder` what is worth keeping.
+
+    Raises:
+        InputError: the study names files made elsewhere; there is nothing to release.
+    """
+    model = run.file.study.model
+    if not (model.architecture or model.factory):
+        raise InputError(
+            "release lays out what a study builds; [model] names files made elsewhere, name a network instead"
+        )
     made, data = built(run)
     for name in RELEASED:
         write_bytes(folder / name, (run.folder / "artifacts" / name).read_bytes())

@@ -197,7 +197,7 @@ def cross_check(run: Run, interview: Interview, shown: Sequence[int]) -> dict[st
     ours = next((one for one in interview.explained if isinstance(one.explainer, Occlusion)), None)
     if ours is None or not isinstance(ours.explainer, Occlusion):
         return {"occlusion": None}
-    apart = gradients.occlusion_difference(module, samples, targets, ours.explainer)
+    apart = gradients.occlusion_difference(interview.subjects[0], samples, targets, ours.explainer)
     return {"occlusion": {"max_difference": apart, "bound": gradients.BOUND, "samples": len(shown)}}
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from samewhy_edge.errors import InputError
+from samewhy_edge.errors import InputError, unknown
 from samewhy_edge.explain import Explainer, explainer_from
 from samewhy_edge.files import sha256
 from samewhy_edge.settings import structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
 from samewhy_host.train import Train
+from samewhy_host.zoo import ZOO
 
 Table = Mapping[str, Any]
 
@@ -136,7 +137,7 @@ def read_study(path: Path) -> StudyFile:
 
 
 def one_model(model: Model) -> None:
-    """Refuse a [model] that names no network, or several."""
+    """Refuse a [model] that names no network, several, an unknown one, or settings that its file cannot take."""
     named = [key for key in ("architecture", "factory", "onnx") if getattr(model, key)]
     pair = [key for key in ("float_tflite", "int8_tflite") if getattr(model, key)]
     named += [" and ".join(pair)] if pair else []
@@ -145,10 +146,16 @@ def one_model(model: Model) -> None:
             f"[model] names {' and '.join(named) or 'nothing'}; expected one of architecture, factory, onnx, "
             "or float_tflite together with int8_tflite"
         )
+    if model.architecture and model.architecture not in ZOO:
+        raise InputError(f"[model] {unknown('architecture', model.architecture, ZOO)}")
+    if (model.weights or model.options) and not (model.architecture or model.factory):
+        raise InputError(
+            "[model] has options or weights, and a file made elsewhere that takes none; remove one of the two"
+        )
 
 
 def fits(study: Study) -> None:
-    """Refuse counts that mean nothing, and training settings for a model that is not trained."""
+    """Refuse counts that mean nothing, and compression of what is no torch network."""
     counts = {
         "data.calibration": study.data.calibration,
         "audit.samples": study.audit.samples,
@@ -162,5 +169,5 @@ def fits(study: Study) -> None:
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
         )
-    if study.study.seed < 0:
-        raise InputError(f"study.seed = {study.study.seed}; expected a whole number of at least 0")
+    if not 0 <= study.study.seed < 2**31:
+        raise InputError(f"study.seed = {study.study.seed}; expected a whole number from 0 to {2**31 - 1}")

@@ -67,9 +67,9 @@ def train(
     for epoch in range(resume(parts, checkpoint), how.epochs):
         torch.manual_seed(seed + epoch)
         loss = run_epoch(module, samples, labels, how, optimizer, schedule, keep_zeros)
-        told(f"epoch {epoch + 1} of {how.epochs}, loss {loss:.3f}")
         state = {name: part.state_dict() for name, part in parts.items()}
         write_bytes(checkpoint, serialized({"epoch": epoch + 1, **state}))
+        told(f"epoch {epoch + 1} of {how.epochs}, loss {loss:.3f}")
     module.eval()
 
 

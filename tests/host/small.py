@@ -125,7 +125,7 @@ def no_module() -> str:
 
 
 def onnx_bytes(shape: Sequence[int | str], weights: NDArray[np.float32], inputs: int = 1) -> bytes:
-    """Flatten and matrix product with weights (C * prod(S), K), for an input of `shape`; more inputs are added to it."""
+    """Flatten and matrix product with weights (C * prod(S), K), for an input of `shape`; others are added to it."""
     names = [f"input{i}" for i in range(inputs)]
     added = [helper.make_node("Add", [names[0], name], [f"{name}_added"]) for name in names[1:]]
     last = added[-1].output[0] if added else names[0]

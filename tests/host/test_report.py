@@ -251,10 +251,8 @@ def test_a_floor_that_reaches_the_ceiling_is_said_in_words(run: Path) -> None:
 def test_flips_are_named_where_they_are(run: Path) -> None:
     text = page(run).text
     assert text.count("flip on") == 1
-    assert (
-        f"test/<4> : label {CLASSES[0]} , explained class {CLASSES[1]} (the reference errs); flip on board ({CLASSES[0]})"
-        in text
-    )
+    label, target = CLASSES[0], CLASSES[1]
+    assert f"test/<4> : label {label} , explained class {target} (the reference errs); flip on board ({label})" in text
 
 
 def test_maps_are_those_of_the_shown_samples(tmp_path: Path) -> None:

@@ -44,8 +44,8 @@ class Channels:
         history = tuple((name, bool(out), [int(i) for i in cut]) for name, out, cut in pruner.pruning_history())
         if not history:
             raise InputError(
-                f"channels amount = {self.amount} removes no channel of this network; choose a share that takes at least "
-                "one channel of a layer and leaves one"
+                f"channels amount = {self.amount} removes no channel of this network; choose a share that takes one "
+                "channel of a layer at least, and leaves one"
             )
         return replace(recipe, history=recipe.history + history)
 

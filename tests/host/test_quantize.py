@@ -1,0 +1,279 @@
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from samewhy_edge.arrays import Samples
+from samewhy_edge.errors import GateError
+from samewhy_edge.predictor import open_predictor
+from samewhy_host import quantize
+from samewhy_host.export import to_onnx
+from samewhy_host.module_file import build
+from samewhy_host.quantize import drift, ends, gate_float, gate_int8, noisiest, sqnr, tensors, to_tflite, trouble
+from samewhy_host.train import train
+from tests.host import small
+from tests.worlds import additive, subject
+
+SAMPLE = (16, 16, 1)
+
+
+@final
+@dataclass(frozen=True)
+class Converted:
+    """A trained network of eight channels, as ONNX and as both TFLite files."""
+
+    onnx: Path
+    before: bytes  # of the ONNX file, before it was converted
+    float: Path
+    int8: Path
+    calibration: Samples
+    samples: Samples  # others, of the same kind
+
+
+@pytest.fixture(scope="session")
+def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+    folder = tmp_path_factory.mktemp("converted")
+    recipe = small.ds_cnn(SAMPLE)
+    torch.manual_seed(0)
+    module = build(recipe.factory, recipe.options)
+    train(module, small.split(96, SAMPLE), replace(small.QUICK, epochs=10), 0, folder / "checkpoint.pt")
+    content = to_onnx(recipe, module)
+    (folder / "model.onnx").write_bytes(content)
+    calibration = small.split(48, SAMPLE, seed=4).samples
+    real, integer = to_tflite(folder / "model.onnx", calibration, folder)
+    return Converted(
+        folder / "model.onnx", content, real, integer, calibration, small.split(60, SAMPLE, seed=5).samples
+    )
+
+
+def report(**changed: Any) -> dict[str, Any]:
+    good = {
+        "input": {"scale": 0.004, "zero_point": -128, "max_error_steps": 0.5},
+        "label_agreement": 1.0,
+        "sqnr_db": 30.0,
+        "distinct_outputs": 1.0,
+    }
+    return good | changed
+
+
+@pytest.mark.slow
+def test_the_float_file_answers_like_onnx_and_its_gate_says_so(converted: Converted) -> None:
+    report = gate_float(converted.onnx, converted.float, converted.samples)
+    found = open_predictor(f"litert:{converted.float}")(converted.samples)
+    expected = open_predictor(f"onnx:{converted.onnx}")(converted.samples)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-3)
+    assert report["max_difference"] <= 1e-3
+
+
+@pytest.mark.slow
+def test_no_transpose_is_left_in_either_file(converted: Converted) -> None:
+    for path in (converted.float, converted.int8):
+        operators = quantize.operators_of(path)
+        assert "TRANSPOSE" not in operators
+        assert operators.count("DEPTHWISE_CONV_2D") == 4
+    assert gate_float(converted.onnx, converted.float, converted.samples)["operators"] == list(
+        quantize.operators_of(converted.float)
+    )
+
+
+@pytest.mark.slow
+def test_the_int8_gate_reports_its_scales_and_what_was_lost(converted: Converted) -> None:
+    report = gate_int8(converted.float, converted.int8, converted.samples)
+    spec = open_predictor(f"litert:{converted.int8}?kernels=reference").spec
+    assert spec.input is not None
+    assert spec.output is not None
+    assert report["input"]["scale"] == spec.input.scale
+    assert report["input"]["zero_point"] == spec.input.zero_point == -128
+    assert report["input"]["scale"] == pytest.approx(1 / 255, rel=0.03)  # calibrated on samples of [0, 1]
+    assert report["output"] == {"scale": spec.output.scale, "zero_point": spec.output.zero_point}
+    assert report["input"]["max_error_steps"] <= 0.51
+    real, integer = (
+        open_predictor(f"litert:{path}?kernels=reference")(converted.samples)
+        for path in (converted.float, converted.int8)
+    )
+    assert report["label_agreement"] == np.mean(real.argmax(1) == integer.argmax(1)) >= 0.9
+    assert report["sqnr_db"] == sqnr(real, integer) > 10
+    assert report["samples"] == 60
+    assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("by", [4.0, -1.0], ids=["too large", "negative"])
+def test_samples_outside_the_calibrated_range_do_not_pass(by: float, converted: Converted) -> None:
+    """As if the file had been calibrated with samples of a fourth of the range, or of the other sign."""
+    with pytest.raises(GateError, match=r"samples fall outside the input's range by .*the noisiest layer is \S+"):
+        gate_int8(converted.float, converted.int8, converted.samples * np.float32(by))
+
+
+@pytest.mark.slow
+def test_a_float_file_has_no_integer_ends(converted: Converted) -> None:
+    with pytest.raises(GateError, match="an end of the file is not int8"):
+        gate_int8(converted.float, converted.float, converted.samples)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layer", ["stem", "block2/depthwise", "block3/pointwise"])
+def test_a_float_file_of_other_weights_is_found_by_the_name_of_the_layer(
+    layer: str, converted: Converted, tmp_path: Path
+) -> None:
+    changed, node = small.with_moved_weights(converted.before, layer)
+    (tmp_path / "changed.onnx").write_bytes(changed)
+    with pytest.raises(GateError, match=rf"the first layer that differs is {node};"):
+        gate_float(tmp_path / "changed.onnx", converted.float, converted.samples[:8])
+
+
+@pytest.mark.slow
+def test_a_transpose_is_refused(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantize, "operators_of", lambda _: ("CONV_2D", "TRANSPOSE"))
+    with pytest.raises(GateError, match=r"TRANSPOSE is left in float\.tflite \(CONV_2D, TRANSPOSE\)"):
+        gate_float(converted.onnx, converted.float, converted.samples[:2])
+
+
+@pytest.mark.slow
+def test_a_conversion_leaves_the_onnx_file_as_it_is(converted: Converted) -> None:
+    assert converted.onnx.read_bytes() == converted.before
+
+
+@pytest.mark.slow
+def test_the_same_calibration_gives_the_same_files(converted: Converted, tmp_path: Path) -> None:
+    real, integer = to_tflite(converted.onnx, converted.calibration, tmp_path)
+    assert integer.read_bytes() == converted.int8.read_bytes()
+    assert real.read_bytes() == converted.float.read_bytes()
+
+
+@pytest.mark.slow
+def test_a_conversion_that_stops_is_told_with_the_place_of_its_log(tmp_path: Path) -> None:
+    model = onnx.load_from_string(small.onnx_bytes(["N", 1, 4, 4], small.noise(16, 3)))
+    model.graph.node[-1].op_type = "NoSuchOperator"
+    (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(GateError, match="the converter stopped") as caught:
+        to_tflite(tmp_path / "model.onnx", small.noise(2, 4, 4, 1), tmp_path)
+    assert str(tmp_path / "tensorflow.log") in str(caught.value)
+    assert "NoSuchOperator" in (tmp_path / "tensorflow.log").read_text()
+
+
+def test_a_file_that_is_no_onnx_is_told(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_text("no model")
+    with pytest.raises(GateError, match=r"model\.onnx"):
+        to_tflite(tmp_path / "model.onnx", small.noise(2, *SAMPLE), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("log", "found"),
+    [
+        ("INFO: fine\nERROR: onnx_op_name: wa/block1/Conv\nValueError: no", "at layer block1/Conv; give"),
+        ("ERROR: onnx_op_name: /block1/Conv\n", "at layer /block1/Conv; give"),
+        ("Traceback\nValueError: no\nRuntimeError: that is why\nbye", r"\(RuntimeError: that is why\); check"),
+        ("", r"\(it gave no reason\); check"),
+    ],
+)
+def test_where_the_converter_stopped_is_read_from_its_log(log: str, found: str) -> None:
+    assert re.match(found, quantize.stopped_at(log))
+
+
+def test_the_copy_to_convert_takes_one_sample_and_the_file_stays(tmp_path: Path) -> None:
+    content = small.onnx_bytes(["N", 1, 4, 4], small.noise(16, 3))
+    (tmp_path / "model.onnx").write_bytes(content)
+    quantize.write_single(tmp_path / "model.onnx", tmp_path / "single.onnx")
+    graph = onnx.load(tmp_path / "single.onnx").graph
+    ends = [graph.input[0], graph.output[0]]
+    assert [[dim.dim_value for dim in end.type.tensor_type.shape.dim] for end in ends] == [[1, 1, 4, 4], [1, 3]]
+    assert (tmp_path / "model.onnx").read_bytes() == content
+
+
+@pytest.mark.slow
+def test_inner_tensors_are_decoded_and_named_alike_in_both_files(converted: Converted) -> None:
+    samples = converted.samples[:5]
+    real, integer = tensors(converted.float, samples), tensors(converted.int8, samples)
+    shared = [name for name in real if name in integer]
+    assert len(shared) >= 9  # a stem, four blocks of two, and the classifier
+    assert all(real[name].shape == integer[name].shape for name in shared)
+    assert all(sqnr(real[name], integer[name]) > 10 for name in shared)
+
+
+@pytest.mark.slow
+def test_inner_tensors_hold_the_scores(converted: Converted) -> None:
+    expected = open_predictor(f"litert:{converted.int8}?kernels=reference")(converted.samples[:5])
+    assert any(np.array_equal(values, expected) for values in tensors(converted.int8, converted.samples[:5]).values())
+
+
+@pytest.mark.slow
+def test_the_noisiest_layer_is_that_of_the_lowest_ratio(converted: Converted) -> None:
+    samples = converted.samples[:4]
+    real, integer = tensors(converted.float, samples), tensors(converted.int8, samples)
+    name, noise = noisiest(converted.float, converted.int8, samples)
+    assert noise == min(sqnr(real[one], integer[one]) for one in real if one in integer)
+    assert sqnr(real[name], integer[name]) == noise
+
+
+def test_where_no_tensor_is_shared_the_noisiest_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantize, "tensors", lambda path, _: {str(path): np.zeros((1, 2), np.float32)})
+    name, noise = noisiest(Path("a"), Path("b"), small.noise(1, 2, 2, 1))
+    assert name == "unknown"
+    assert np.isnan(noise)
+
+
+@pytest.mark.parametrize(
+    ("signal", "noisy", "ratio"),
+    [
+        ([1, 1, 1, 1], [1.1, 0.9, 1.1, 0.9], 20),
+        ([3, 4], [3, 3], 10 * np.log10(25)),
+        ([1, 2], [0, 0], 0),
+        ([1, 0], [11, 0], -20),
+        ([1, 2], [1, 2], 200),
+        ([0, 0], [0, 0], 200),
+        ([0, 0], [0, 1], -200),
+    ],
+)
+def test_the_ratio_is_that_of_signal_power_to_noise_power(
+    signal: Sequence[float], noisy: Sequence[float], ratio: float
+) -> None:
+    found = sqnr(np.array(signal, np.float32), np.array(noisy, np.float32))
+    assert found == pytest.approx(ratio, abs=1e-5)
+
+
+def test_the_ratio_does_not_depend_on_the_unit() -> None:
+    signal, noisy = small.noise(8, 5), small.noise(8, 5, seed=1)
+    assert sqnr(signal, noisy) == pytest.approx(sqnr(64 * signal, 64 * noisy), abs=1e-6)
+
+
+def test_drift_counts_labels_and_distinct_answers() -> None:
+    expected = np.array([[1, 0], [0, 1], [1, 0], [0, 1]], np.float32)
+    found = np.array([[1, 0], [1, 0], [1, 0], [0, 3]], np.float32)
+    measured = drift(expected, found)
+    assert measured["label_agreement"] == 0.75
+    assert measured["distinct_outputs"] == 0.5
+    assert measured["sqnr_db"] == sqnr(expected, found)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"input": {"max_error_steps": 1.5}}, "samples fall outside the input's range by 1.5 steps"),
+        ({"distinct_outputs": 0.05}, "only 5.0% of the outputs are distinct"),
+        ({"label_agreement": 0.85}, "labels agree on 85.0% of the samples, at least 90% is expected"),
+        ({"sqnr_db": 9.9}, "scores have an SQNR of 9.9 dB, at least 10 dB is expected"),
+        ({"sqnr_db": float("nan")}, "scores have an SQNR of nan dB"),
+    ],
+)
+def test_every_limit_is_told_when_it_is_broken(changed: dict[str, Any], sentence: str) -> None:
+    assert str(trouble(report(**changed))).startswith(sentence)
+
+
+@pytest.mark.parametrize(
+    "changed", [{}, {"label_agreement": 0.9}, {"sqnr_db": 10.0}, {"input": {"max_error_steps": 1.0}}]
+)
+def test_what_stays_within_the_limits_is_no_trouble(changed: dict[str, Any]) -> None:
+    assert trouble(report(**changed)) is None
+
+
+def test_ends_that_hold_real_numbers_are_refused() -> None:
+    with pytest.raises(GateError, match="an end of the file is not int8"):
+        ends(subject(additive(4, 4, 1), (4, 4, 1), 3), small.noise(2, 4, 4, 1))

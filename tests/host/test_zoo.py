@@ -1,0 +1,73 @@
+import pytest
+import torch
+
+from samewhy_host.module_file import build
+from samewhy_host.zoo import ZOO, ds_cnn, resnet8
+from tests.host.small import numbers
+
+
+def test_ds_cnn_has_the_parameters_that_its_page_says() -> None:
+    assert numbers(ds_cnn.ds_cnn(classes=12, channels=1)) == 24_908
+    assert "24,908 parameters" in str(ds_cnn.__doc__)
+
+
+def test_resnet8_has_the_parameters_that_its_page_says() -> None:
+    assert numbers(resnet8.resnet8(classes=10, channels=3)) == 78_666
+    assert "78,666 parameters" in str(resnet8.__doc__)
+
+
+@pytest.mark.parametrize("name", ZOO)
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(28, 28), (32, 32), (49, 10), (13, 7)])
+def test_any_input_size_gives_a_row_of_logits(name: str, channels: int, size: tuple[int, int]) -> None:
+    module = build(ZOO[name], {"classes": 5, "channels": channels}).eval()
+    with torch.no_grad():
+        assert module(torch.zeros(2, channels, *size)).shape == (2, 5)
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_logits_have_both_signs(name: str) -> None:
+    """No softmax and no ReLU stands behind the classifier."""
+    torch.manual_seed(0)
+    module = build(ZOO[name], {"classes": 20, "channels": 1}).eval()
+    with torch.no_grad():
+        scores = module(torch.randn(4, 1, 16, 16))
+    assert scores.min() < 0 < scores.max()
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_width_is_the_number_of_channels_of_the_stem(name: str) -> None:
+    module = build(ZOO[name], {"classes": 5, "channels": 1, "width": 6})
+    assert module.get_submodule("stem.conv").out_channels == 6
+
+
+def test_ds_cnn_takes_the_stem_of_the_options() -> None:
+    module = build(ZOO["ds_cnn"], {"classes": 5, "channels": 1, "stem": [3, 5]})
+    assert module.get_submodule("stem.conv").kernel_size == (3, 5)
+
+
+def test_the_original_stem_halves_the_spectrogram_as_the_benchmark_does() -> None:
+    """49 x 10 coefficients become 25 x 5 positions."""
+    stem = ds_cnn.ds_cnn(classes=12, channels=1).get_submodule("stem")
+    assert stem(torch.zeros(2, 1, 49, 10)).shape[2:] == (25, 5)
+
+
+def test_a_block_of_ds_cnn_filters_every_channel_by_itself() -> None:
+    conv = ds_cnn.ds_cnn(classes=2, channels=1, width=8).get_submodule("block2.depthwise.conv")
+    assert (conv.groups, tuple(conv.weight.shape)) == (8, (8, 1, 3, 3))
+
+
+def test_a_residual_block_adds_its_input() -> None:
+    block = resnet8.Residual(4, 4, stride=1).eval()
+    for part in (block.conv2.weight, block.conv2.bias):
+        torch.nn.init.zeros_(part)
+    x = torch.rand(2, 4, 5, 5)
+    torch.testing.assert_close(block(x), x)
+
+
+def test_a_strided_block_projects_its_input() -> None:
+    block = resnet8.Residual(4, 8, stride=2).eval()
+    for part in (block.conv2.weight, block.conv2.bias, block.shortcut.bias):
+        torch.nn.init.zeros_(part)
+    x = torch.randn(2, 4, 6, 6)
+    torch.testing.assert_close(block(x), block.shortcut(x).relu())
