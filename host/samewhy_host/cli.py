@@ -71,11 +71,17 @@ def audit(study: StudyArgument, out: OutOption) -> None:
     tell(out / "audit.json")
 
 
-def report(out: Annotated[Path, typer.Option("--out", help="folder of a run that has been audited")]) -> None:
+def report(
+    out: Annotated[Path, typer.Option("--out", help="folder of a run that has been audited")],
+    study: Annotated[Path | None, typer.Argument(help="the study file, to be sure that the run is its own")] = None,
+) -> None:
     """Draw the figures and the page of a run, from its files alone."""
     need_host()
     from samewhy_host.report.page import write_report
+    from samewhy_host.report.reading import same_study
 
+    if study:
+        same_study(out, study)
     tell(write_report(out))
 
 

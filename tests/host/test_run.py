@@ -121,11 +121,12 @@ def test_a_run_killed_at_any_step_ends_with_the_same_result(study: Path, run: Pa
     assert (tmp_path / "audit.json").read_bytes() == (run / "audit.json").read_bytes()
 
 
-def test_an_interrupted_run_says_that_it_can_go_on(study: Path, tmp_path: Path) -> None:
-    code, said = kill_at(study, tmp_path, "train-*.partial/checkpoint.pt", signal.SIGINT)
+@pytest.mark.parametrize("traces", ["train-*.partial/checkpoint.pt", "ask-*.partial"])
+def test_an_interrupted_run_says_that_it_can_go_on(traces: str, study: Path, tmp_path: Path) -> None:
+    code, said = kill_at(study, tmp_path, traces, signal.SIGINT)
     assert code == 130
     assert "run the same command to go on" in said
-    assert list((tmp_path / "steps").glob("train-*.partial/checkpoint.pt"))
+    assert list((tmp_path / "steps").glob(traces))
 
 
 def test_each_verb_runs_alone(study: Path, run: Path) -> None:
@@ -134,9 +135,15 @@ def test_each_verb_runs_alone(study: Path, run: Path) -> None:
     assert samewhy("build", study, "--out", run).returncode == 0
     assert samewhy("explain", study, "--out", run).returncode == 0
     assert samewhy("audit", study, "--out", run).returncode == 0
-    assert samewhy("report", "--out", run).returncode == 0
+    assert samewhy("report", study, "--out", run).returncode == 0
     for name in ("audit.json", "report.html", "manifest.json"):
         assert (run / name).read_bytes() == (run / f"{name}.before").read_bytes()
+
+
+def test_a_report_of_another_study_is_refused(run: Path, tmp_path: Path) -> None:
+    done = samewhy("report", write_study(tmp_path), "--out", run)
+    assert done.returncode == 2
+    assert "made by a study with SHA-256" in done.stderr
 
 
 def test_an_onnx_file_made_elsewhere_is_studied(run: Path, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Maps, Samples
 from samewhy_edge.errors import InputError
+from samewhy_edge.files import sha256
 from samewhy_host import manifest
 from samewhy_host.audit import SCHEMA
 from samewhy_host.manifest import Manifest
@@ -114,6 +115,19 @@ def read_audit(path: Path) -> Row:
     if audit.get("schema") != SCHEMA:
         raise InputError(f"{path}: audit schema {audit.get('schema')}, expected {SCHEMA}; audit it anew")
     return audit
+
+
+def same_study(folder: Path, study: Path) -> None:
+    """Refuse a run that another study made.
+
+    Raises:
+        InputError: a file is missing, or the run's study is not this one.
+    """
+    found, expected = read_audit(folder / "audit.json")["study"]["sha256"], sha256(present(study).read_bytes())
+    if found != expected:
+        raise InputError(
+            f"{folder}: made by a study with SHA-256 {found[:12]}, {study} has {expected[:12]}; audit it anew"
+        )
 
 
 def present(path: Path) -> Path:
