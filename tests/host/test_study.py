@@ -124,13 +124,13 @@ def test_a_path_is_beside_the_study_wherever_one_stands(tmp_path: Path, monkeypa
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        (SHORTEST + "[trian]\n", r"unknown key 'trian'; did you mean 'train'\?"),
+        (SHORTEST + "[trains]\n", r"unknown key 'trains'; did you mean 'train'\?"),
         (SHORTEST + "[train]\nepoch = 3\n", r"train\] unknown key 'epoch'; did you mean 'epochs'\?"),
         (SHORTEST + "[data]\ncalibrations = 3\n", r"did you mean 'calibration'\?"),
         (SHORTEST + "[audit]\nsample = 3\n", r"did you mean 'samples'\?"),
         (SHORTEST + '[[explain]]\nmethod = "rise"\nquery = 3\n', r"explain\.rise\] .*did you mean 'queries'\?"),
         (SHORTEST + '[[explain]]\nmethod = "ries"\n', r"unknown method 'ries'; did you mean 'rise'\?"),
-        (SHORTEST + '[[compress]]\nmethod = "chanels"\n', r"unknown method 'chanels'; did you mean 'channels'\?"),
+        (SHORTEST + '[[compress]]\nmethod = "channel"\n', r"unknown method 'channel'; did you mean 'channels'\?"),
         (SHORTEST + "[[compress]]\namount = 0.3\n", r"compress\].* method.*: channels, magnitude"),
         (HEAD + '[model]\narchitecture = "dscnn"\n', r"unknown architecture 'dscnn'; did you mean 'ds_cnn'\?"),
         (HEAD + '[model]\narchitekture = "ds_cnn"\n', r"did you mean 'architecture'\?"),
