@@ -22,7 +22,9 @@ class Additive:
 
     def __call__(self, samples: Samples, /) -> Scores:
         axes = tuple(range(1, samples.ndim))
-        return np.asarray(np.tensordot(samples, self.weights, (axes, axes)) + self.offset, np.float32)
+        # in double precision, so that how a product of matrices sums up does not reach the float32 scores
+        wide = np.tensordot(samples.astype(np.float64), self.weights.astype(np.float64), (axes, axes))
+        return np.asarray(wide + self.offset, np.float32)
 
     def shares(self, sample: Samples, target: int, fill: float = 0.0) -> Map:
         """What each position adds to the score, over what the fill would add."""
