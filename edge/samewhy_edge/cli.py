@@ -121,11 +121,18 @@ def _inputs(source: Path, subject: Any) -> Any:
 def _identity(address: str, spec: Any) -> str:
     rung = spec.rung
     shape = "x".join(map(str, spec.sample))
-    kind = f"{spec.input.dtype if spec.input else 'real'} to {spec.output.dtype if spec.output else 'real'}"
     return (
-        f"[bold]{escape(address)}[/]\n{rung.artifact.bytes:,} bytes, sha256 {rung.artifact.sha256[:16]}, {shape} to "
-        f"{spec.classes} scores, {kind}\n{rung.runtime}, {rung.kernels} kernels, {rung.machine}\n"
+        f"[bold]{escape(address)}[/]\n{rung.artifact.bytes:,} bytes, sha256 {rung.artifact.sha256[:16]}\n"
+        f"input {shape}, {_end(spec.input)}; output {spec.classes} scores, {_end(spec.output)}\n"
+        f"{rung.runtime}, {rung.kernels} kernels, {rung.machine}\n"
     )
+
+
+def _end(coding: Any) -> str:
+    if coding is None:
+        return "real numbers"
+    low, high = coding.span()
+    return f"{coding.dtype} from {low:.4g} to {high:.4g} in steps of {coding.scale:.4g}"
 
 
 def progress_bar() -> Progress:

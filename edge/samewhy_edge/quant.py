@@ -35,6 +35,12 @@ class Affine:
         """Real values of `codes`."""
         return (codes.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
 
+    def span(self) -> tuple[float, float]:
+        """The smallest and the largest real value that the codes can hold."""
+        ends = np.iinfo(self.dtype)
+        low, high = self.decode(np.array([ends.min, ends.max]))
+        return float(low), float(high)
+
 
 def affine(dtype: DTypeLike, scale: float, zero_point: int) -> Affine | None:
     """The encoding of a tensor, or None where it holds real numbers (TFLite then reports scale 0)."""

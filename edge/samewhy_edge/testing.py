@@ -39,10 +39,7 @@ def check_predictor(subject: Subject, samples: Samples | None = None) -> Iterato
 
 def random_samples(subject: Subject, count: int) -> Samples:
     """Seeded noise over the range of the input codes (or [0, 1] where the input holds real numbers)."""
-    low, high = 0.0, 1.0
-    if subject.spec.input:
-        ends = np.iinfo(subject.spec.input.dtype)
-        low, high = (float(end) for end in subject.spec.input.decode(np.array([ends.min, ends.max])))
+    low, high = subject.spec.input.span() if subject.spec.input else (0.0, 1.0)
     noise = np.random.default_rng(0).uniform(low, high, (count, *subject.spec.sample))
     return noise.astype(np.float32)
 

@@ -64,7 +64,9 @@ def test_check_says_which_file_and_rung_was_asked(samewhy: Callable[..., Outcome
     flat = " ".join(said.split())
     assert f"{spec.rung.artifact.bytes:,} bytes" in flat
     assert spec.rung.artifact.sha256[:16] in flat
-    assert "8x8x1 to 3 scores, int8 to int8" in flat
+    low, high = spec.input.span() if spec.input else (0.0, 0.0)
+    assert f"input 8x8x1, int8 from {low:.4g} to {high:.4g} in steps of" in flat
+    assert "output 3 scores, int8 from" in flat
     assert "reference kernels" in flat
 
 

@@ -83,3 +83,8 @@ def test_real_tensors_have_no_encoding(kind: object) -> None:
 
 def test_an_integer_tensor_has_the_encoding_it_names() -> None:
     assert affine(np.uint8, np.float32(0.25), np.int32(7)) == Affine(0.25, 7, "uint8")  # type: ignore[arg-type]
+
+
+def test_the_span_is_what_the_end_codes_mean() -> None:
+    assert Affine(0.5, -128, "int8").span() == (0.0, 127.5)
+    assert Affine(2.0, 10, "uint8").span() == (-20.0, 490.0)
