@@ -12,8 +12,9 @@ import numpy as np
 from benchmarks.tables import MODELS, put, samples_of
 from samewhy_edge.agreement import spearman
 from samewhy_edge.arrays import Maps, Samples, Targets
-from samewhy_edge.explain import Rise, explain
+from samewhy_edge.explain import explain
 from samewhy_edge.predictor import Subject, open_predictor
+from samewhy_edge.rise import Rise
 
 SAMPLES = 50
 SETTINGS = [Rise(queries, estimator=name) for queries in (256, 1024) for name in ("published", "centred")]

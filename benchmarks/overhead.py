@@ -17,9 +17,10 @@ import numpy as np
 from benchmarks.tables import MODELS, put, samples_of
 from samewhy_edge import litert
 from samewhy_edge.arrays import Sample
-from samewhy_edge.explain import Rise, explain
+from samewhy_edge.explain import explain
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.query import batch_size
+from samewhy_edge.rise import Rise
 
 QUERIES, ROUNDS = 512, 7
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from samewhy_edge.arrays import Maps, Samples, Scores, Targets
 from samewhy_edge.errors import ContractError
-from samewhy_edge.explain import Occlusion, explain
+from samewhy_edge.explain import explain
+from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import axes_of
 from samewhy_edge.predictor import Predictor
 

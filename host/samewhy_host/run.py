@@ -9,8 +9,9 @@ from typing import Any, final
 import numpy as np
 
 from samewhy_edge.arrays import Targets
-from samewhy_edge.explain import Explainer, Occlusion, describe
+from samewhy_edge.explain import Explainer, describe
 from samewhy_edge.files import sha256, write_bytes, write_json, write_npz
+from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Plan
 from samewhy_edge.predictor import Subject
 from samewhy_edge.record import Record, save

@@ -11,16 +11,16 @@ from samewhy_edge.explain import (
     DEFAULTS,
     EXPLAINERS,
     Explainer,
-    Occlusion,
-    Rise,
     describe,
     explain,
     explainer_from,
     of_targets,
     shuffled,
-    weigh,
 )
-from samewhy_edge.plan import RandomGrids, Windows, digest
+from samewhy_edge.grids import RandomGrids
+from samewhy_edge.occlusion import Occlusion
+from samewhy_edge.plan import Windows, digest, weigh
+from samewhy_edge.rise import Rise
 from tests import oracles
 from tests.worlds import Additive, Constant, OnePatch, Recording, additive
 

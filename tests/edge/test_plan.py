@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samewhy_edge.errors import InputError
-from samewhy_edge.plan import Plan, RandomGrids, Windows, axes_of, digest
+from samewhy_edge.grids import RandomGrids
+from samewhy_edge.plan import Plan, Windows, axes_of, digest
 from tests import oracles
 
 WINDOWS = Windows((8, 6), (3, 2), (2, 2), (0, 0))
@@ -35,7 +36,7 @@ def test_digests_stay_what_they_were(plan: Plan, known: str) -> None:
 
 @pytest.mark.parametrize("plan", [WINDOWS, GRIDS], ids=["windows", "grids"])
 def test_the_digest_is_the_same_in_another_process(plan: Plan, elsewhere: Callable[[str], str]) -> None:
-    lines = f"from samewhy_edge.plan import *; print(digest({plan!r}))"
+    lines = f"from samewhy_edge.grids import *; from samewhy_edge.plan import *; print(digest({plan!r}))"
     assert elsewhere(lines) == digest(plan)
 
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from samewhy_edge import query
-from samewhy_edge.plan import RandomGrids, Windows
+from samewhy_edge.grids import RandomGrids
+from samewhy_edge.plan import Windows
 from samewhy_edge.query import ask, batch_size, blend
 from tests.worlds import Constant, Recording, additive
 

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from samewhy_edge.errors import InputError, OutputError
-from samewhy_edge.explain import Occlusion, Rise, explain
+from samewhy_edge.explain import explain
 from samewhy_edge.files import sha256
+from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import digest
 from samewhy_edge.record import Record, load, record_of, save
+from samewhy_edge.rise import Rise
 from tests.worlds import RUNG, Recording, additive, subject
 
 SAMPLES = np.random.default_rng(2).normal(size=(2, 8, 7, 1)).astype(np.float32)

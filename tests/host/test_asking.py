@@ -11,9 +11,11 @@ import pytest
 
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.errors import ArtifactError, InputError
-from samewhy_edge.explain import Explainer, Occlusion, Rise
+from samewhy_edge.explain import Explainer
+from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.predictor import Predictor, Subject
 from samewhy_edge.query import ask
+from samewhy_edge.rise import Rise
 from samewhy_host import asking
 from samewhy_host.asking import Rungs, StoppedError, answers, at_once, lazy_bar, question, same_ends, timings
 from samewhy_host.data.dataset import Split

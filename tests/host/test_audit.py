@@ -6,9 +6,11 @@ from numpy.typing import NDArray
 
 from samewhy_edge.agreement import MEASURES
 from samewhy_edge.arrays import Maps
-from samewhy_edge.explain import Explainer, Occlusion, Rise, of_targets, shuffled
+from samewhy_edge.explain import Explainer, of_targets, shuffled
+from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import digest
 from samewhy_edge.query import ask
+from samewhy_edge.rise import Rise
 from samewhy_edge.rung import Artifact, Rung
 from samewhy_host import audit, stats
 from samewhy_host.asking import Given

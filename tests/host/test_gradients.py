@@ -7,7 +7,7 @@ from torch import nn
 
 from samewhy_edge.arrays import Maps, Samples, Targets
 from samewhy_edge.errors import ContractError
-from samewhy_edge.explain import Occlusion
+from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.predictor import Predictor
 from samewhy_host import gradients
 from samewhy_host.gradients import captum_occlusion, integrated_gradients, occlusion_difference

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 
 from samewhy_edge.errors import InputError
-from samewhy_edge.explain import Occlusion, Rise
 from samewhy_edge.files import sha256
+from samewhy_edge.occlusion import Occlusion
+from samewhy_edge.rise import Rise
 from samewhy_host.compress import Channels, Magnitude
 from samewhy_host.data.sources import Data
 from samewhy_host.study import Audit, Extra, Head, Model, StudyFile, read_study
