@@ -1,4 +1,4 @@
-"""Plans over features: parts of a sample that are shown or hidden as a whole, such as cells of a grid or superpixels."""
+"""Plans over features: parts of a sample that are shown or hidden whole, such as cells of a grid or superpixels."""
 
 from dataclasses import dataclass, field
 from typing import final
