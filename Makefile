@@ -31,6 +31,7 @@ base-test: $(BASE_VENV)/base.stamp
 
 bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.noise
+	$(BIN)/python -m benchmarks.efficiency
 	$(BIN)/python -m benchmarks.overhead
 
 models: $(VENV)/host.stamp

@@ -12,6 +12,7 @@ from samewhy_edge.rung import machine
 from samewhy_host.data.dataset import stratified
 from samewhy_host.data.embedded import fashion_mnist
 
+WIDTH = 140  # of a table; narrower screens would cut the names
 MODELS = ("fashion_ds_cnn", "fashion_resnet8")
 
 
@@ -26,5 +27,5 @@ def put(name: str, rows: Sequence[Mapping[str, object]]) -> None:
     table = Table(*rows[0], title=f"{name} on {machine()}")
     for row in rows:
         table.add_row(*map(str, row.values()))
-    Console().print(table)
+    Console(width=WIDTH).print(table)
     write_json(Path("runs/bench") / f"{name}.json", {"machine": machine(), "rows": [dict(row) for row in rows]})

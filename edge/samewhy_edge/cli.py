@@ -84,15 +84,18 @@ def _explain_address(address: str, source: Path | None, folder: Path) -> None:
 
     from samewhy_edge.explain import DEFAULTS
     from samewhy_edge.files import writable
+    from samewhy_edge.journal import Remembering, name_of
     from samewhy_edge.picture import contact_sheet, write_png
-    from samewhy_edge.predictor import check_targets, open_predictor
+    from samewhy_edge.predictor import Subject, check_targets, open_predictor
     from samewhy_edge.record import record_of, save
 
     if source is None:
         raise InputError("no --input given; expected a .npy or .npz with samples (N, *S, C)")
     writable(folder)
-    subject = open_predictor(address)
-    given = _inputs(source, subject)
+    opened = open_predictor(address)
+    given = _inputs(source, opened)
+    memory = Remembering.resumed(opened, folder / "journal" / name_of(opened.spec))
+    subject = Subject(opened.spec, memory)
     scores = subject(given.samples)
     targets = scores.argmax(axis=1) if given.targets is None else given.targets
     check_targets(targets, len(given.samples), subject.spec.classes)
@@ -110,6 +113,7 @@ def _explain_address(address: str, source: Path | None, folder: Path) -> None:
     stdout.print(
         f"{len(targets)} samples explained for classes {answers}; maps.png and records/ are in {escape(str(folder))}"
     )
+    stdout.print(f"{memory.asked:,} queries asked now, {memory.repeated:,} remembered or repeated")
 
 
 def _inputs(source: Path, subject: Any) -> Any:

@@ -18,6 +18,7 @@ from samewhy_edge.predictor import Predictor
 from samewhy_edge.query import Progress, ask
 from samewhy_edge.rise import Rise
 from samewhy_edge.settings import variant
+from samewhy_edge.shapley import KernelShap, Permutation
 
 
 class Explainer(Protocol):
@@ -42,8 +43,13 @@ class Explainer(Protocol):
         ...
 
 
-EXPLAINERS: Mapping[str, type[Occlusion] | type[Rise]] = {"occlusion": Occlusion, "rise": Rise}
-DEFAULTS: tuple[Explainer, ...] = (Occlusion(), Rise())
+EXPLAINERS: Mapping[str, type[Occlusion] | type[Rise] | type[Permutation] | type[KernelShap]] = {
+    "occlusion": Occlusion,
+    "rise": Rise,
+    "shapley-permutation": Permutation,
+    "shapley-kernel": KernelShap,
+}
+DEFAULTS: tuple[Explainer, ...] = (Occlusion(), Rise(estimator="surrogate", design="array"))
 
 
 def explain(

@@ -70,7 +70,10 @@ class Study:
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     compress: tuple[Table, ...] = ()
-    explain: tuple[Table, ...] = ({"method": "occlusion"}, {"method": "rise"})
+    explain: tuple[Table, ...] = (
+        {"method": "occlusion"},
+        {"method": "rise", "design": "array", "estimator": "surrogate"},
+    )
     audit: Audit = field(default_factory=Audit)
     rung: tuple[Extra, ...] = ()
 

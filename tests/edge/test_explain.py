@@ -342,13 +342,13 @@ def test_a_description_holds_all_that_makes_the_explainer_again(explainer: Any) 
 
 
 def test_defaults_are_those_that_records_so_far_were_made_with() -> None:
-    assert list(DEFAULTS) == [Occlusion((4,), (2,), 0.0), Rise(256, 7, 0.5, "centred", 0.0)]
+    assert list(DEFAULTS) == [Occlusion((4,), (2,), 0.0), Rise(256, 7, 0.5, "surrogate", 0.0, "array")]
 
 
 def test_names_tell_the_estimators_apart() -> None:
     explainers: list[Explainer] = [Occlusion(), *RISES]
     assert [named(one) for one in explainers] == ["occlusion", "rise-centred", "rise-published"]
-    assert set(EXPLAINERS) == {"occlusion", "rise"}
+    assert set(EXPLAINERS) == {"occlusion", "rise", "shapley-permutation", "shapley-kernel"}
 
 
 @pytest.mark.parametrize("explainer", DEFAULTS, ids=named)
