@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Keep, Maps
+from samewhy_edge.plan import words
 
 Labels = NDArray[np.int64]  # (*S), the feature of each position, 0 to D - 1
 Chosen = NDArray[np.float32]  # (M, D) in [0, 1]: how much each query keeps of each feature; mostly 0 or 1
@@ -49,7 +50,5 @@ def cells(spatial: tuple[int, ...], count: tuple[int, ...]) -> Labels:
 
 def coins(key: tuple[int, int], shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Uniform numbers in [0, 1) from Philox, in rows: row i is the same however many rows there are."""
-    width = int(np.prod(shape[1:], dtype=np.int64))
-    blocks = -(-width // 4)  # Philox gives four words a counter value
-    raw = np.random.Philox(key=np.array(key, np.uint64)).random_raw(shape[0] * 4 * blocks)
-    return np.asarray((raw.reshape(shape[0], -1)[:, :width] >> np.uint64(11)) / 2.0**53).reshape(shape)
+    raw = words(key, 0, shape[0], int(np.prod(shape[1:], dtype=np.int64)))
+    return np.asarray((raw >> np.uint64(11)) / 2.0**53).reshape(shape)

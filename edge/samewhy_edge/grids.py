@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Keep
+from samewhy_edge.plan import words
 
 ARRAY = 5  # keeps the words of an array apart from those of random grids with the same seed
 
@@ -180,13 +181,6 @@ class ArrayGrids:
         levels = sylvester(order)[rows][:, columns[:cells]] * signs
         kept = np.stack([levels > 0, levels < 0], axis=1).reshape(-1, *[self.grid] * axes)
         return kept.astype(np.float32), shift
-
-
-def words(key: tuple[int, int], start: int, stop: int, width: int) -> NDArray[np.uint64]:
-    """Raw Philox words (stop - start, width), numbered by row: row 17 is the same whatever the start."""
-    blocks = math.ceil(width / 4)  # Philox gives four words a counter value
-    source = np.random.Philox(key=np.array(key, np.uint64)).advance(start * blocks)
-    return np.asarray(source.random_raw((stop - start) * 4 * blocks).reshape(stop - start, -1)[:, :width])
 
 
 def sylvester(order: int) -> NDArray[np.int64]:

@@ -107,3 +107,10 @@ def weigh(plan: Plan, weights: NDArray[Any], hidden: bool = False) -> NDArray[np
         keep = plan.keep(start, stop)
         total += np.tensordot(weights[:, start:stop].astype(np.float64), 1 - keep if hidden else keep, axes=1)
     return total
+
+
+def words(key: tuple[int, int], start: int, stop: int, width: int) -> NDArray[np.uint64]:
+    """Raw Philox words (stop - start, width), numbered by row: row 17 is the same whatever the start."""
+    blocks = math.ceil(width / 4)  # Philox gives four words a counter value
+    source = np.random.Philox(key=np.array(key, np.uint64)).advance(start * blocks)
+    return np.asarray(source.random_raw((stop - start) * 4 * blocks).reshape(stop - start, -1)[:, :width])

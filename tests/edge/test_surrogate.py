@@ -59,8 +59,8 @@ def test_an_array_with_a_surrogate_halves_the_error_of_random_masks_at_equal_que
     for explainer in (rise("surrogate", 64), rise("published", 64, "random"), rise("centred", 64, "random")):
         maps = explain(world(), samples(), TARGETS, explainer, seed=0)
         error[explainer.name] = np.mean([1 - pearson(a, b) for a, b in zip(maps, known, strict=True)])
-    assert error["rise-array-surrogate"] < 0.5 * error["rise-centred"]
-    assert error["rise-array-surrogate"] < 0.5 * error["rise-published"]
+    assert error["rise-array-surrogate"] < 0.4 * error["rise-centred"]
+    assert error["rise-array-surrogate"] < 0.4 * error["rise-published"]
 
 
 def test_corrected_adds_the_centred_map_of_what_is_left() -> None:

@@ -267,7 +267,7 @@ def test_drift_counts_labels_and_distinct_answers() -> None:
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"input": {"max_error_steps": 13.5}}, "samples fall outside the input's range by 13.5 steps"),
+        ({"input": {"max_error_steps": 1.5}}, "samples fall outside the input's range by 1.5 steps"),
         ({"distinct_outputs": 0.05}, "only 5.0% of the outputs are distinct"),
         ({"label_agreement": 0.85}, "labels agree on 85.0% of the samples, at least 90% is expected"),
         ({"sqnr_db": 9.9}, "scores have an SQNR of 9.9 dB, at least 10 dB is expected"),
