@@ -122,11 +122,17 @@ def test_a_run_killed_at_any_step_ends_with_the_same_result(study: Path, run: Pa
 
 
 @pytest.mark.parametrize("traces", ["train-*.partial/checkpoint.pt", "ask-*.partial"])
-def test_an_interrupted_run_says_that_it_can_go_on(traces: str, study: Path, tmp_path: Path) -> None:
+def test_an_interrupted_run_says_that_it_can_go_on_and_does(
+    traces: str, study: Path, run: Path, tmp_path: Path
+) -> None:
     code, said = kill_at(study, tmp_path, traces, signal.SIGINT)
     assert code == 130
     assert "run the same command to go on" in said
-    assert list((tmp_path / "steps").glob(traces))
+    assert not (tmp_path / "audit.json").exists()
+    # the step that was under way may have ended just before the signal; begun or done, it is kept
+    assert list((tmp_path / "steps").glob(f"{traces.partition('-')[0]}-*"))
+    assert samewhy("study", study, "--out", tmp_path).returncode == 0
+    assert (tmp_path / "audit.json").read_bytes() == (run / "audit.json").read_bytes()
 
 
 def test_each_verb_runs_alone(study: Path, run: Path) -> None:
