@@ -129,3 +129,60 @@ def ssim(a: Array, b: Array, size: int) -> float:
         mu, mv = u.mean(), v.mean()
         values.append((2 * mu * mv + c1) * (2 * uv + c2) / ((mu**2 + mv**2 + c1) * (uu + vv + c2)))
     return float(np.mean(values))
+
+
+def t_bound(freedom: float) -> float:
+    """How many standard errors hold 95 % of Student's t: Hill 1970, to 0.003 from 5 degrees of freedom on."""
+    z = 1.959964
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return z + sum(term / freedom ** (power + 1) for power, term in enumerate(terms))
+
+
+def ridge(rows: Array, scores: Array, weights: Sequence[float], penalty: float) -> Array:
+    """Coefficients of weighted ridge regression from its normal equations, term by term; the intercept is free."""
+    d = rows.shape[1]
+    left, right = np.zeros((d + 1, d + 1)), np.zeros(d + 1)
+    for row, score, weight in zip(rows, scores, weights, strict=True):
+        terms = [1.0, *map(float, row)]
+        for i in range(d + 1):
+            right[i] += weight * terms[i] * float(score)
+            for j in range(d + 1):
+                left[i, j] += weight * terms[i] * terms[j]
+    for i in range(d):
+        left[i + 1, i + 1] += penalty
+    return np.asarray(np.linalg.solve(left, right)[1:])
+
+
+def hsic(masks: Array, scores: Array, width: float) -> list[float]:
+    """tr(K H L H) / (M - 1)^2 for each feature's masks, from whole matrices."""
+    count, d = masks.shape
+    centring = np.eye(count) - np.ones((count, count)) / count
+    outputs = np.array([[math.exp(-((a - b) ** 2) / (2 * width**2)) for b in scores] for a in scores])
+    found = []
+    for feature in range(d):
+        inputs = np.array([[1.5 - (a - b) ** 2 for b in masks[:, feature]] for a in masks[:, feature]])
+        found.append(float(np.trace(inputs @ centring @ outputs @ centring)) / (count - 1) ** 2)
+    return found
+
+
+def jackknife(estimate: Callable[[list[int]], Array], count: int) -> Array:
+    """Tukey's standard error: the estimate without each of `count` parts in turn."""
+    without = np.array([estimate([one for one in range(count) if one != left]) for left in range(count)])
+    return np.asarray(np.sqrt((count - 1) / count * ((without - without.mean(axis=0)) ** 2).sum(axis=0)))
+
+
+def ishigami(points: Array, a: float = 7.0, b: float = 0.1) -> Array:
+    """Ishigami & Homma 1990: three inputs in [-pi, pi], of which the third acts only together with the first."""
+    x, y, z = points.T
+    return np.asarray(np.sin(x) + a * np.sin(y) ** 2 + b * z**4 * np.sin(x))
+
+
+def ishigami_total(a: float = 7.0, b: float = 0.1) -> list[float]:
+    """Total-order indices of the Ishigami function, from its variance by parts."""
+    first, second, together = (1 + b * math.pi**4 / 5) ** 2 / 2, a**2 / 8, 8 * b**2 * math.pi**8 / 225
+    whole = first + second + together
+    return [(first + together) / whole, second / whole, together / whole]

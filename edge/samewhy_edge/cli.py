@@ -1,11 +1,13 @@
 """``samewhy check | explain | bench``; other parts add their verbs through the entry-point group ``samewhy.verbs``."""
 
+import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, final
 
 import typer
 from rich.console import Console
@@ -15,8 +17,22 @@ from rich.table import Table
 
 from samewhy_edge.errors import ExtraError, InputError, SamewhyError
 
+if TYPE_CHECKING:  # numpy and the interpreter are loaded by the verb that needs them
+    from samewhy_edge.arrays import Maps, Samples, Targets
+    from samewhy_edge.budget import Budget, Spent
+    from samewhy_edge.explain import Explainer
+    from samewhy_edge.methods import Methods
+    from samewhy_edge.predictor import Spec, Subject
+
 VERBS = "samewhy.verbs"
 INTERRUPTED = 130  # exit code of a program that was stopped by Ctrl-C
+ENDS = {  # why a budget stopped asking
+    "plan": "asked whole",
+    "queries": "all queries of the budget",
+    "seconds": "all seconds of the budget",
+    "error": "error met",
+}
+LOCAL = ("litert", "onnx")  # runtimes of which a process may hold one for each processor
 STUDY_VERBS = "samewhy.study-verbs"  # verbs of this module that other parts know how to do for a study file
 
 app = typer.Typer(
@@ -56,12 +72,15 @@ def explain(
     subject: Annotated[str, typer.Argument(help="an address, or a study file (.toml)")],
     output: Annotated[Path, typer.Option("--out", help="folder for records, maps and a picture")],
     input: InputOption = None,
+    methods: Annotated[Path | None, typer.Option("--methods", help="a methods file (.toml); without it two")] = None,
 ) -> None:
     """Explain the answers of a file, or of every rung of a study."""
     if subject.endswith(".toml"):
+        if methods:
+            raise InputError(f"--methods {methods} beside a study file; its [[explain]] tables hold the methods")
         study_verb("explain")(Path(subject), output)
         return
-    _explain_address(subject, input, output)
+    _explain_address(subject, input, output, methods)
 
 
 @app.command()
@@ -79,50 +98,128 @@ def bench(address: AddressArgument, input: InputOption = None) -> None:
     stdout.print(f"batch of {taken.batch:<4}  {taken.batched:.3f} ms a sample")
 
 
-def _explain_address(address: str, source: Path | None, folder: Path) -> None:
+def _explain_address(address: str, source: Path | None, folder: Path, methods: Path | None) -> None:
     import numpy as np
 
-    from samewhy_edge.explain import DEFAULTS
+    from samewhy_edge.budget import payable
     from samewhy_edge.files import writable
-    from samewhy_edge.journal import Remembering, name_of
+    from samewhy_edge.journal import Memory, name_of, remembered
+    from samewhy_edge.methods import Methods, fitting, read_methods
     from samewhy_edge.picture import contact_sheet, write_png
-    from samewhy_edge.predictor import Subject, check_targets, open_predictor
-    from samewhy_edge.record import record_of, save
+    from samewhy_edge.predictor import check_targets, open_predictor
 
     if source is None:
         raise InputError("no --input given; expected a .npy or .npz with samples (N, *S, C)")
+    how, identity = read_methods(methods) if methods else (Methods(), None)
     writable(folder)
     opened = open_predictor(address)
     given = _inputs(source, opened)
-    memory = Remembering.resumed(opened, folder / "journal" / name_of(opened.spec))
-    subject = Subject(opened.spec, memory)
-    scores = subject(given.samples)
+    fitting(how.explainers(), given.samples, how.seed)
+    for explainer in how.explainers():
+        payable(explainer, opened.spec.sample, how.seed, how.budget)
+    memory = Memory.resumed(opened.spec, folder / "journal" / name_of(opened.spec))
+    crew = [remembered(one, memory) for one in (opened, *_others(address))]
+    scores = crew[0](given.samples)
     targets = scores.argmax(axis=1) if given.targets is None else given.targets
-    check_targets(targets, len(given.samples), subject.spec.classes)
-    columns = []
+    check_targets(targets, len(given.samples), opened.spec.classes)
+    asked = _Asked(crew, given.samples, targets, how, identity, folder / "records")
     with progress_bar() as bar:
-        for explainer in DEFAULTS:
-            queries = len(explainer.plan(given.samples.shape[1:-1], 0)) * len(given.samples)
-            advance = partial(bar.advance, bar.add_task(explainer.name, total=queries))
-            record, maps = record_of(subject, given.samples, targets, explainer, progress=advance)
-            save(record, maps, folder / "records" / explainer.name)
-            columns.append(maps)
-    write_png(folder / "maps.png", contact_sheet(given.samples[:32], [maps[:32] for maps in columns]))
-    stdout.print(_identity(address, subject.spec))
+        made = [_ask(asked, explainer, bar) for explainer in how.explainers()]
+    write_png(folder / "maps.png", contact_sheet(given.samples[:32], [maps[:32] for maps, _ in made]))
+    stdout.print(_identity(address, opened.spec))
     answers = ", ".join(f"{label}" for label in np.unique(targets))
     stdout.print(
         f"{len(targets)} samples explained for classes {answers}; maps.png and records/ are in {escape(str(folder))}"
     )
+    for _, line in made:
+        stdout.print(line, soft_wrap=True, highlight=False)
     stdout.print(f"{memory.asked:,} queries asked now, {memory.repeated:,} remembered or repeated")
 
 
-def _inputs(source: Path, subject: Any) -> Any:
+@final
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What every method of a run shares."""
+
+    crew: "list[Subject]"
+    samples: "Samples"
+    targets: "Targets"
+    methods: "Methods"
+    identity: str | None  # SHA-256 of the methods file
+    folder: Path
+
+
+def _ask(asked: _Asked, explainer: "Explainer", bar: Progress) -> "tuple[Maps, str]":
+    """Ask one method and write its record; the maps, and the line that tells how it went."""
+    from samewhy_edge.budget import expected, fixed, spend
+    from samewhy_edge.plan import digest
+    from samewhy_edge.record import arrays_of, record_of, save
+
+    (first, *others), samples, targets, how = asked.crew, asked.samples, asked.targets, asked.methods
+    total = expected(explainer, samples.shape[1:], how.seed, how.budget)
+    task = bar.add_task(explainer.name, total=total and total * len(samples))
+    spent = spend(first, samples, targets, explainer, how.seed, how.budget, partial(bar.advance, task), others)
+    bar.update(task, total=spent.queries * len(samples))
+    found = (spent.explainer, spent.plan, spent.answers, targets, spent.maps, spent.errors)
+    arrays = arrays_of(*found, every_class=how.classes == "all")
+    record = record_of(
+        first.spec.rung,
+        spent.explainer,
+        digest(spent.plan),
+        spent.queries,
+        arrays,
+        spent.seconds,
+        how.seed,
+        samples,
+        targets,
+        spent.stopped,
+        methods=asked.identity,
+    )
+    save(record, arrays, asked.folder / explainer.name)
+    return arrays.maps, _line(spent, record.reliability, how.budget, fixed(explainer, samples.shape[1:]))
+
+
+def _line(spent: "Spent", reliability: float | None, budget: "Budget", fixed: bool) -> str:
+    """How a method went, in one line."""
+    from samewhy_edge.budget import Budget
+
+    parts = [
+        f"{spent.queries:,} queries a sample",
+        f"{spent.seconds:.3g} s",
+        _error(spent.relative_error),
+        *([] if reliability is None else [f"reliability {reliability:.3f}"]),
+        *([] if budget == Budget() else [ENDS[spent.stopped]]),
+        *(["its plan cannot be cut short"] if fixed and budget != Budget() else []),
+    ]
+    if budget.error and (ahead := spent.forecast(budget.error)):
+        parts.append(
+            f"{100 * budget.error:g} % would take about {ahead.queries:,} queries, {ahead.seconds:.3g} s in all"
+        )
+    return f"{spent.explainer.name}: {', '.join(parts)}"
+
+
+def _error(value: float) -> str:
+    if value == 0:
+        return "nothing drawn, no error"
+    return "error unknown" if value != value else f"largest error {100 * value:.3g} % of a map's span"
+
+
+def _others(address: str) -> "list[Subject]":
+    """More of the same predictor, one for each further processor; of a board on a wire there is but one."""
+    from samewhy_edge.address import parse_address
+    from samewhy_edge.predictor import open_predictor
+
+    count = (os.cpu_count() or 1) if parse_address(address).runtime in LOCAL else 1
+    return [open_predictor(address) for _ in range(count - 1)]
+
+
+def _inputs(source: Path, subject: "Subject") -> Any:
     from samewhy_edge.inputs import read_inputs
 
     return read_inputs(source, subject.spec.sample)
 
 
-def _identity(address: str, spec: Any) -> str:
+def _identity(address: str, spec: "Spec") -> str:
     rung = spec.rung
     shape = "x".join(map(str, spec.sample))
     return (

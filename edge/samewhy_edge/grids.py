@@ -1,23 +1,30 @@
 """Plans of coarse grids of kept and filled cells, upsampled to smooth masks and shifted.
 
-Weights and cells are whole numbers, so that masks are byte-equal on every machine: with ``cell = ceil(size / grid)``
-and ``full = (grid + 1) * cell`` each weight is a multiple of 1 / (2 full), and sums of whole numbers do not round.
+Weights and cells are whole numbers, so that masks are byte-equal on every machine: where `grid` cells become `full`
+positions each weight is a multiple of 1 / (2 full), and sums of whole numbers do not round.
 
-Source: Petsiuk, Das & Saenko 2018, "Mask Generation", as in the authors' code (ceil, mirrored border).
+Source: Petsiuk, Das & Saenko 2018, "Mask Generation", as in the authors' code (ceil, mirrored border); the geometry of
+other libraries in `Upsampling`.
 """
 
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, final
+from itertools import pairwise
+from typing import Any, Literal, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Keep
+from samewhy_edge.lowdiscrepancy import scrambled
 from samewhy_edge.plan import words
 
+Border = Literal["mirror", "clamp"]
+Convention = Literal["rise", "xplique", "torchray"]
+
 ARRAY = 5  # keeps the words of an array apart from those of random grids with the same seed
+BORDERS: dict[Convention, Border] = {"rise": "mirror", "xplique": "clamp", "torchray": "mirror"}
 
 
 class Grids(Protocol):
@@ -33,6 +40,11 @@ class Grids(Protocol):
         """Probability that a cell is kept."""
         ...
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The axes of every mask, *S."""
+        ...
+
     def __len__(self) -> int:
         """M."""
         ...
@@ -45,10 +57,24 @@ class Grids(Protocol):
 @final
 @dataclass(frozen=True)
 class Upsampling:
-    """Bilinear, mirrored at the border, a shift of less than a cell."""
+    """Bilinear, and a shift of less than a cell.
+
+    Beyond the border a cell is the next but one inside (`mirror`, as scikit-image's ``resize(order=1,
+    mode="reflect")``) or the last one (`clamp`, as ``tf.image.resize`` and torch's ``interpolate(mode="bilinear",
+    align_corners=False)``).
+
+    With C = ceil(size / grid), `rise` stretches the grid to (grid + 1) * C positions, so that a cell is somewhat larger
+    than C; `torchray` makes a cell ceil((size + C) / grid) positions; both shift by less than C. `xplique` stretches
+    to int(size * (1 + 1 / grid)) positions and shifts by 0 to what that leaves over, that included.
+
+    Source: the authors' ``explanations.py``; ``attribution/rise.py`` of TorchRay 1.0, ``attributions/rise.py`` of
+    Xplique 1.5.
+    """
 
     spatial: tuple[int, ...]
     grid: int
+    border: Border = "mirror"
+    convention: Convention = "rise"
 
     def masks(self, cells: NDArray[np.float32], shifts: NDArray[np.int64]) -> Keep:
         """Masks (m, *S) of cells (m, *grid) moved by shifts (m, axes)."""
@@ -64,16 +90,29 @@ class Upsampling:
     def overlap(self, axis: int) -> NDArray[np.float64]:
         """How much two positions of an axis share their cells, mean over all shifts: (size, size)."""
         size, weights = self.spatial[axis], self._weights[axis].astype(np.float64) / (2 * self._fulls[axis])
-        moved = [weights[shift : shift + size] for shift in range(self.sizes[axis])]
+        moved = [weights[shift : shift + size] for shift in range(self.shifts[axis])]
         return np.asarray(sum(rows @ rows.T for rows in moved) / len(moved))
 
     @property
     def sizes(self) -> list[int]:
-        """Positions of a cell, an axis each; shifts lie below."""
+        """Positions of a cell before it is stretched, an axis each."""
         return [math.ceil(size / self.grid) for size in self.spatial]
 
     @property
+    def shifts(self) -> list[int]:
+        """How many shifts an axis has, from 0."""
+        if self.convention == "xplique":
+            return [full - size + 1 for full, size in zip(self._fulls, self.spatial, strict=True)]
+        return self.sizes
+
+    @property
     def _fulls(self) -> list[int]:
+        """Positions that the grid is stretched to."""
+        if self.convention == "xplique":
+            return [int(size * (1.0 + 1.0 / self.grid)) for size in self.spatial]  # its rounding, in its own order
+        if self.convention == "torchray":
+            cells = zip(self.spatial, self.sizes, strict=True)
+            return [self.grid * math.ceil((size + cell) / self.grid) for size, cell in cells]
         return [(self.grid + 1) * cell for cell in self.sizes]
 
     @property
@@ -83,7 +122,7 @@ class Upsampling:
     @cached_property
     def _weights(self) -> list[NDArray[Any]]:
         exact = np.float32 if self._scale < 2**24 else np.float64
-        return [mirrored_weights(full, self.grid).astype(exact) for full in self._fulls]
+        return [linear_weights(full, self.grid, self.border).astype(exact) for full in self._fulls]
 
 
 @final
@@ -91,20 +130,27 @@ class Upsampling:
 class RandomGrids:
     """Independent masks: a coin a cell and a shift a mask, as published."""
 
-    spatial: tuple[int, ...]
+    shape: tuple[int, ...]
     count: int
     grid: int
     share: float  # probability that a cell is kept
     key: tuple[int, int]  # (seed, draw): two draws of a seed share no mask
+    border: Border = "mirror"
+    convention: Convention = "rise"
 
     def __len__(self) -> int:
         """M."""
         return self.count
 
+    @property
+    def block(self) -> int:
+        """Each mask is a draw of its own."""
+        return 1
+
     @cached_property
     def upsampling(self) -> Upsampling:
         """From grids to masks."""
-        return Upsampling(self.spatial, self.grid)
+        return Upsampling(self.shape, self.grid, self.border, self.convention)
 
     def keep(self, start: int, stop: int) -> Keep:
         """Masks in [0, 1], shape (stop - start, *S)."""
@@ -112,11 +158,66 @@ class RandomGrids:
 
     def _draw(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Cells (m, *grid) of 0 and 1, and shifts (m, axes)."""
-        axes = len(self.spatial)
+        axes = len(self.shape)
         raw = words(self.key, start, stop, self.grid**axes + axes)
-        coins = (raw[:, axes:] >> np.uint64(11)) < np.uint64(round(self.share * 2**53))
-        shifts = (raw[:, :axes] % np.array(self.upsampling.sizes, np.uint64)).astype(np.int64)
-        return coins.astype(np.float32).reshape(-1, *[self.grid] * axes), shifts
+        shifts = (raw[:, :axes] % np.array(self.upsampling.shifts, np.uint64)).astype(np.int64)
+        return kept(raw[:, axes:], self.share, self.grid, axes), shifts
+
+
+@final
+@dataclass(frozen=True)
+class SobolGrids:
+    """Even masks: blocks of scrambled Sobol' sequences with a dimension a cell and an axis.
+
+    Within a whole block every cell is kept as often as the share says, to one mask, and so for the shifts. Each mask
+    alone is distributed as a random one. Each block has a scramble of its own, so that blocks tell the error of a map.
+    `count` is best a multiple of `block`.
+
+    Source: `samewhy_edge.lowdiscrepancy`; Owen 2013, Monte Carlo theory, chapter 17 (replicates).
+    """
+
+    shape: tuple[int, ...]
+    count: int
+    grid: int
+    share: float
+    key: tuple[int, int]  # (seed, draw)
+    border: Border = "mirror"
+    convention: Convention = "rise"
+
+    def __len__(self) -> int:
+        """M."""
+        return self.count
+
+    @property
+    def dimensions(self) -> int:
+        """Of the sequence."""
+        return int(len(self.shape) + self.grid ** len(self.shape))
+
+    @property
+    def block(self) -> int:
+        """Queries of a whole block, the power of two from twice the dimensions: blocks are independent."""
+        return 1 << (2 * self.dimensions - 1).bit_length()
+
+    @cached_property
+    def upsampling(self) -> Upsampling:
+        """From grids to masks."""
+        return Upsampling(self.shape, self.grid, self.border, self.convention)
+
+    def keep(self, start: int, stop: int) -> Keep:
+        """Masks in [0, 1], shape (stop - start, *S)."""
+        ends = [start, *range((start // self.block + 1) * self.block, stop, self.block), stop]
+        return np.concatenate([self.upsampling.masks(*self._draw(*part)) for part in pairwise(ends)])
+
+    def _draw(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Cells (m, *grid) of 0 and 1, and shifts (m, axes), of masks within a block.
+
+        Words are scaled to shifts, since a remainder would lose the evenness.
+        """
+        axes, half, first = len(self.shape), np.uint64(32), start // self.block * self.block
+        key = self.key[0], self.key[1] + (start // self.block << 32)
+        raw = scrambled(key, start - first, stop - first, self.dimensions)
+        shifts = (raw[:, :axes] >> half) * np.array(self.upsampling.shifts, np.uint64) >> half
+        return kept(raw[:, axes:], self.share, self.grid, axes), shifts.astype(np.int64)
 
 
 @final
@@ -132,10 +233,12 @@ class ArrayGrids:
     Source: Hedayat, Sloane & Stufken 1999, Orthogonal Arrays, chapter 7 (arrays of strength 3 by fold-over).
     """
 
-    spatial: tuple[int, ...]
+    shape: tuple[int, ...]
     count: int
     grid: int
     key: tuple[int, int]  # (seed, draw)
+    border: Border = "mirror"
+    convention: Convention = "rise"
 
     def __len__(self) -> int:
         """M."""
@@ -148,13 +251,13 @@ class ArrayGrids:
 
     @property
     def block(self) -> int:
-        """Queries of a whole block: twice the order of the matrix."""
+        """Queries of a whole block, twice the order of the matrix: blocks are independent, masks within are not."""
         return 2 * self._order
 
     @cached_property
     def upsampling(self) -> Upsampling:
         """From grids to masks."""
-        return Upsampling(self.spatial, self.grid)
+        return Upsampling(self.shape, self.grid, self.border, self.convention)
 
     def keep(self, start: int, stop: int) -> Keep:
         """Masks in [0, 1], shape (stop - start, *S)."""
@@ -164,7 +267,7 @@ class ArrayGrids:
 
     @property
     def _order(self) -> int:
-        return int(1 << (self.grid ** len(self.spatial)).bit_length())
+        return int(1 << (self.grid ** len(self.shape)).bit_length())
 
     def _masks(self, number: int) -> Keep:
         """All masks of a block."""
@@ -173,14 +276,66 @@ class ArrayGrids:
 
     def _draw(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Cells (block, *grid) of 0 and 1, and the shift (axes,) of a block."""
-        axes, cells, order = len(self.spatial), self.grid ** len(self.spatial), self._order
+        axes, cells, order = len(self.shape), self.grid ** len(self.shape), self._order
         raw = words((self.key[0], self.key[1] + (ARRAY << 32)), number, number + 1, axes + 2 * order + cells)[0]
-        shift = (raw[:axes] % np.array(self.upsampling.sizes, np.uint64)).astype(np.int64)
+        shift = (raw[:axes] % np.array(self.upsampling.shifts, np.uint64)).astype(np.int64)
         rows, columns = np.argsort(raw[axes : axes + order]), 1 + np.argsort(raw[axes + order : axes + 2 * order - 1])
         signs = 1 - 2 * (raw[-cells:] >> np.uint64(63)).astype(np.int64)
         levels = sylvester(order)[rows][:, columns[:cells]] * signs
         kept = np.stack([levels > 0, levels < 0], axis=1).reshape(-1, *[self.grid] * axes)
         return kept.astype(np.float32), shift
+
+
+Drawn = RandomGrids | SobolGrids | ArrayGrids
+
+
+@final
+@dataclass(frozen=True)
+class Part:
+    """Some masks of a plan of grids, in the order of their numbers."""
+
+    plan: Drawn
+    places: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The axes of every mask, *S."""
+        return self.plan.shape
+
+    @property
+    def upsampling(self) -> Upsampling:
+        """From grids to masks."""
+        return self.plan.upsampling
+
+    @property
+    def share(self) -> float:
+        """Probability that a cell is kept."""
+        return self.plan.share
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.places)
+
+    def keep(self, start: int, stop: int) -> Keep:
+        """Masks (stop - start, *S)."""
+        places = self.places[start:stop]
+        masks: Keep = self.plan.keep(int(places[0]), int(places[-1]) + 1)[places - places[0]]
+        return masks
+
+
+def halves(plan: Drawn) -> tuple[Part, Part] | None:
+    """Every other mask, every other block, or pair of a single block; None where a half has fewer than 2 queries."""
+    together = plan.block if len(plan) >= 2 * plan.block else min(plan.block, 2)
+    odd = np.arange(len(plan)) // together % 2 == 1
+    if not 2 <= odd.sum() <= len(plan) - 2:
+        return None
+    return Part(plan, np.flatnonzero(~odd)), Part(plan, np.flatnonzero(odd))
+
+
+def kept(raw: NDArray[np.uint64], share: float, grid: int, axes: int) -> NDArray[np.float32]:
+    """Cells (m, *grid), 1 where a word is below the share of all words and 0 elsewhere."""
+    coins = (raw >> np.uint64(11)) < np.uint64(round(share * 2**53))
+    return np.asarray(coins, np.float32).reshape(-1, *[grid] * axes)
 
 
 def sylvester(order: int) -> NDArray[np.int64]:
@@ -191,20 +346,24 @@ def sylvester(order: int) -> NDArray[np.int64]:
     return matrix
 
 
-def mirrored_weights(full: int, grid: int) -> NDArray[np.float32]:
+def linear_weights(full: int, grid: int, border: Border = "mirror") -> NDArray[np.float32]:
     """Linear weights (full, grid) that upsample `grid` cells to `full` positions, times 2 * full: whole numbers.
 
-    Position i reads coordinate (i + 1/2) * grid / full - 1/2; cell -1 is cell 1 (mirror), as in scikit-image's
-    ``resize(order=1, mode="reflect")``.
+    Position i reads coordinate (i + 1/2) * grid / full - 1/2; cell -1 is cell 1 (mirror) or cell 0 (clamp).
     """
     position = (2 * np.arange(full) + 1) * grid - full  # coordinate times 2 * full
     below, part = position // (2 * full), position % (2 * full)
+    inside = _mirror if border == "mirror" else _clamp
     weights = np.zeros((full, grid), np.float32)
     for cell, weight in ((below, 2 * full - part), (below + 1, part)):
-        np.add.at(weights, (np.arange(full), _mirror(cell, grid)), weight)
+        np.add.at(weights, (np.arange(full), inside(cell, grid)), weight)
     return weights
 
 
 def _mirror(cell: NDArray[np.int64], grid: int) -> NDArray[np.int64]:
     last = grid - 1
     return np.asarray(last - np.abs(last - np.abs(cell)))
+
+
+def _clamp(cell: NDArray[np.int64], grid: int) -> NDArray[np.int64]:
+    return np.asarray(np.clip(cell, 0, grid - 1))

@@ -8,21 +8,21 @@ damaged; what follows is cut off and asked again.
 import json
 import os
 import struct
+import threading
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import final
+from typing import TypeVar, final
 
 import numpy as np
 
-from samewhy_edge.arrays import Samples, Scores
+from samewhy_edge.arrays import Codes, Samples, Scores
 from samewhy_edge.errors import ContractError, InputError, OutputError
 from samewhy_edge.files import sha256, write_bytes
-from samewhy_edge.predictor import Predictor, Spec, Subject
-from samewhy_edge.quant import Affine
+from samewhy_edge.predictor import Spec, Subject
 
 MAGIC = b"samewhy journal\n"
 VERSION = 1
@@ -30,6 +30,7 @@ FRONT = struct.Struct("<16sII")  # magic, version, bytes of the JSON that follow
 CHECK = struct.Struct("<I")
 KEY = 16  # bytes; two among 10^12 questions share a key with a chance of 10^-15
 SCORE = np.dtype("<f4")
+Batch = TypeVar("Batch", Samples, Codes)
 
 
 @final
@@ -40,15 +41,16 @@ class Journal:
     path: Path
     start: int  # CRC-32 of the header, as it stands there
     sync: bool = False  # wait for the disk after each batch: outlives a power cut too, not only a killed process
+    _turn: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def append(self, answers: Mapping[bytes, bytes]) -> None:
-        """Add scores by key, in one write.
+        """Add scores by key, in one write; threads take turns.
 
         Raises:
             OutputError: the file cannot be written.
         """
         entries = b"".join(sealed(key + scores, self.start) for key, scores in answers.items())
-        with _writing(self.path), self.path.open("ab") as log:
+        with self._turn, _writing(self.path), self.path.open("ab") as log:
             log.write(entries)
             log.flush()
             if self.sync:
@@ -57,64 +59,126 @@ class Journal:
 
 @final
 @dataclass(slots=True)
-class Remembering:
-    """Another predictor that is never asked the same input twice.
+class Memory:
+    """Scores by key, shared by all who ask the same rung, in threads too.
 
-    Inputs are the same where their codes are, or their float32 bytes where the tensor holds real numbers. Answers are
-    the inner predictor's own, bit for bit, where those do not depend on the batch. Memory grows by some 200 bytes and
-    the scores with every different input.
+    It grows by some 200 bytes and the scores with every different input.
     """
 
-    inner: Predictor
     spec: Spec
     journal: Journal | None = None
-    known: dict[bytes, bytes] = field(default_factory=dict)  # scores by key
-    asked: int = 0  # samples that the inner predictor was given
-    repeated: int = 0  # samples that it was not given, because their answer was known or on its way
+    known: dict[bytes, bytes] = field(default_factory=dict)
+    asked: int = 0  # inputs that a predictor was given
+    repeated: int = 0  # inputs that none was given, because their answer was known or on its way
+    _asking: set[bytes] = field(default_factory=set)  # on its way, each in one thread
+    _change: threading.Condition = field(default_factory=threading.Condition)
 
     @classmethod
-    def resumed(cls, subject: Subject, path: Path, sync: bool = False) -> "Remembering":
-        """The subject with all that the journal at `path` knows; the journal is begun where it is missing.
+    def resumed(cls, spec: Spec, path: Path, sync: bool = False) -> "Memory":
+        """All that the journal at `path` knows; it is begun where it is missing.
 
         Raises:
             InputError: the file is no journal, or one of another version or rung.
             OutputError: the file cannot be written.
         """
-        journal, known = open_journal(path, subject.spec, sync)
-        return cls(subject.ask, subject.spec, journal, known)
+        journal, known = open_journal(path, spec, sync)
+        return cls(spec, journal, known)
 
-    def __call__(self, samples: Samples, /) -> Scores:
-        """Scores of shape (N, K) for samples of shape (N, *S, C).
+    def scores(self, keys: Sequence[bytes], ask: Callable[[list[int]], Scores]) -> Scores:
+        """Scores (N, K) of inputs with these keys; `ask` is given the places of those that must be asked.
 
         Raises:
-            ContractError: the inner predictor's scores are not float32 of shape (N, K).
+            ContractError: what `ask` gave is not float32 of shape (N, K).
             OutputError: the journal cannot be written.
         """
-        keys = digests(samples, self.spec.input)
-        fresh: dict[bytes, int] = {}  # where each unknown key is first seen
-        for place, key in enumerate(keys):
-            if key not in self.known:
-                fresh.setdefault(key, place)
-        if fresh:
-            self._learn(samples[list(fresh.values())], list(fresh))
-        self.repeated += len(keys) - len(fresh)
+        given = 0
+        while mine := self._claimed(keys):
+            try:
+                given += self._learn(list(mine), ask(list(mine.values())))
+            finally:
+                self._release(mine)
+        with self._change:
+            self.repeated += len(keys) - given
         rows = b"".join([self.known[key] for key in keys])
         return np.frombuffer(rows, SCORE).reshape(len(keys), self.spec.classes).astype(np.float32)
 
-    def _learn(self, samples: Samples, keys: list[bytes]) -> None:
-        scores = self.inner(samples)
-        self.asked += len(samples)
-        check_scores(scores, len(samples), self.spec.classes)
+    def _claimed(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Keys to ask now, by their first place; none when all are known. Whoever waits here has claimed nothing."""
+        with self._change:
+            while unknown := {key for key in keys if key not in self.known}:
+                free = unknown - self._asking
+                if free:
+                    self._asking |= free
+                    places: dict[bytes, int] = {}
+                    for place, key in enumerate(keys):
+                        if key in free:
+                            places.setdefault(key, place)
+                    return places
+                self._change.wait()
+            return {}
+
+    def _learn(self, keys: list[bytes], scores: Scores) -> int:
+        with self._change:
+            self.asked += len(keys)
+        check_scores(scores, len(keys), self.spec.classes)
         answers = dict(zip(keys, (row.tobytes() for row in scores.astype(SCORE, copy=False)), strict=True))
         if self.journal:
             self.journal.append(answers)
-        self.known.update(answers)
+        with self._change:
+            self.known.update(answers)
+        return len(keys)
+
+    def _release(self, keys: Iterable[bytes]) -> None:
+        with self._change:
+            self._asking.difference_update(keys)
+            self._change.notify_all()
 
 
-def digests(samples: Samples, entry: Affine | None) -> list[bytes]:
-    """A key for each sample: BLAKE2b over its codes, or over its float32 values where there is no encoding."""
-    values = entry.encode(samples) if entry else samples
-    return [blake2b(row.tobytes(), digest_size=KEY).digest() for row in values]
+@final
+@dataclass(frozen=True, slots=True)
+class Remembering:
+    """A subject that is never asked the same input twice, by samples or by codes; threads share its memory.
+
+    Inputs are the same where their codes are, or their float32 bytes where the tensor holds real numbers. Answers are
+    the subject's own, bit for bit, where those do not depend on the batch.
+    """
+
+    inner: Subject
+    memory: Memory
+
+    def __call__(self, samples: Samples, /) -> Scores:
+        """Scores of shape (N, K) for samples of shape (N, *S, C). Raises what `Memory.scores` does."""
+        coding = self.inner.spec.input
+        if coding and self.inner.coded:
+            return self.coded(coding.encode(samples))
+        keys = digests(coding.encode(samples) if coding else samples)
+        return self.memory.scores(keys, lambda places: self.inner.ask(taken(samples, places)))
+
+    def coded(self, codes: Codes, /) -> Scores:
+        """Scores of shape (N, K) for codes of shape (N, *S, C), where the subject takes them."""
+        coded = self.inner.coded
+        if coded is None:
+            raise InputError(f"{self.inner.spec.rung.runtime} takes samples, not codes; ask it by samples")
+        return self.memory.scores(digests(codes), lambda places: coded(taken(codes, places)))
+
+
+def remembered(subject: Subject, memory: Memory) -> Subject:
+    """The subject behind a memory, with the doors that it has."""
+    asking = Remembering(subject, memory)
+    return Subject(subject.spec, asking, asking.coded if subject.coded else None)
+
+
+def digests(values: Samples | Codes) -> list[bytes]:
+    """A key for each row: BLAKE2b over its bytes."""
+    if not len(values):
+        return []
+    content, size = memoryview(np.ascontiguousarray(values).data).cast("B"), values[0].nbytes
+    return [blake2b(content[i * size : (i + 1) * size], digest_size=KEY).digest() for i in range(len(values))]
+
+
+def taken(values: Batch, places: list[int]) -> Batch:
+    """The rows at these places, without a copy where that is all of them."""
+    return values if len(places) == len(values) else values[places]
 
 
 def check_scores(scores: Scores, count: int, classes: int) -> None:

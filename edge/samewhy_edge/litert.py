@@ -52,7 +52,7 @@ def open_litert(address: Address) -> Subject:
     entry, exit_ = affine(*found.input), affine(*found.output)
     rung = Rung(known, f"{RUNTIME} {version(RUNTIME)}", kernels, machine())
     ask = LiteRT(path, kernels, threads, entry, exit_, found.input[0], found.classes)
-    return Subject(Spec(found.sample, found.classes, rung, entry, exit_), ask)
+    return Subject(Spec(found.sample, found.classes, rung, entry, exit_), ask, ask.coded if entry else None)
 
 
 def load(path: Path, kernels: str, threads: int = 1, tensors: bool = False) -> Any:
@@ -68,7 +68,7 @@ def load(path: Path, kernels: str, threads: int = 1, tensors: bool = False) -> A
 @final
 @dataclass(slots=True)
 class LiteRT:
-    """A `.tflite` file as a predictor: encodes, asks in batches by resizing the input (else one by one), decodes."""
+    """A `.tflite` file as a predictor: encodes, asks in batches by resizing its input (else one by one), decodes."""
 
     path: Path
     kernels: str
@@ -78,47 +78,54 @@ class LiteRT:
     dtype: str
     classes: int
     _interpreter: Any = field(default=None, init=False)
+    _ends: tuple[int, int] = field(default=(0, 0), init=False)  # tensor numbers of the input and the output
     _batch: int = field(default=0, init=False)
     _resizes: bool = field(default=True, init=False)
 
     def __call__(self, samples: Samples, /) -> Scores:
         """Scores of shape (N, K) for samples of shape (N, *S, C)."""
-        if not len(samples):
+        return self.coded(self.entry.encode(samples) if self.entry else samples.astype(self.dtype, copy=False))
+
+    def coded(self, codes: NDArray[Any], /) -> Scores:
+        """Scores of shape (N, K) for what the input tensor holds, (N, *S, C)."""
+        if not len(codes):
             return np.zeros((0, self.classes), np.float32)
-        codes = self.entry.encode(samples) if self.entry else samples.astype(self.dtype, copy=False)
         answers = self._many(codes) if self._resizes else None
-        if answers is None:  # the file holds its batch of 1 in a constant, in a Reshape for example
-            self._resizes = False
+        if answers is None:
             answers = np.concatenate([self._invoke(codes[i : i + 1]) for i in range(len(codes))])
-        answers = answers.reshape(len(samples), self.classes)
+        answers = answers.reshape(len(codes), self.classes)
         return self.exit.decode(answers) if self.exit else answers.astype(np.float32, copy=False)
 
     def _many(self, codes: NDArray[Any]) -> NDArray[Any] | None:
-        """The answers to all codes at once, or None where the file takes one at a time."""
+        """The answers to all codes at once; None where the file holds its batch of 1 in a constant."""
         if len(codes) == 1:
             return self._invoke(codes)
         try:
             answers = self._invoke(codes)
+            if answers.size == len(codes) * self.classes:
+                return answers
         except (RuntimeError, ValueError):
-            return None
-        return answers if answers.size == len(codes) * self.classes else None
+            pass
+        self._resizes, self._interpreter, self._batch = False, None, 0  # one that failed is not fit to be asked again
+        return None
 
     def _invoke(self, codes: NDArray[Any]) -> NDArray[Any]:
-        # A tail that fills at least half of the allocated batch is padded: resizing packs all weights anew.
-        count = len(codes)
-        if not count <= self._batch <= 2 * count:
-            self._allocate(codes.shape)
-        if count < self._batch:
-            codes = np.concatenate([codes, np.repeat(codes[-1:], self._batch - count, axis=0)])
-        self._interpreter.set_tensor(self._interpreter.get_input_details()[0]["index"], codes)
+        # No padding: resizing is a matter of microseconds, a sample is not.
+        if len(codes) != self._batch:
+            self._resize(codes.shape)
+        self._interpreter.set_tensor(self._ends[0], codes)
         self._interpreter.invoke()
-        answers: NDArray[Any] = self._interpreter.get_tensor(self._interpreter.get_output_details()[0]["index"])
-        return answers if count == self._batch else answers[:count]
+        answers: NDArray[Any] = self._interpreter.get_tensor(self._ends[1])
+        return answers
 
-    def _allocate(self, shape: tuple[int, ...]) -> None:
-        # A fresh interpreter: one whose allocation failed is not fit to be asked again.
-        self._batch = 0
-        self._interpreter = load(self.path, self.kernels, self.threads)
-        self._interpreter.resize_tensor_input(self._interpreter.get_input_details()[0]["index"], shape)
+    def _resize(self, shape: tuple[int, ...]) -> None:
+        self._interpreter, self._batch = self._interpreter or self._loaded(), 0
+        self._interpreter.resize_tensor_input(self._ends[0], shape)
         self._interpreter.allocate_tensors()
         self._batch = shape[0]
+
+    def _loaded(self) -> Any:
+        interpreter = load(self.path, self.kernels, self.threads)
+        (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
+        self._ends = entry["index"], exit_["index"]
+        return interpreter

@@ -7,11 +7,12 @@ import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_edge.arrays import Maps, Samples
+from samewhy_edge.arrays import Map, Maps, Samples
 from samewhy_edge.files import write_bytes
 
 Pixels = NDArray[np.uint8]  # (H, W, 3)
@@ -24,7 +25,8 @@ def contact_sheet(samples: Samples, columns: Sequence[Maps]) -> Pixels:
     """One row a sample: the sample itself, then its map of every column; each map on its own symmetric scale."""
     rows = []
     for i, sample in enumerate(samples):
-        cells = [enlarge(cell) for cell in (grey(sample), *(diverging(maps[i]) for maps in columns))]
+        drawn = (diverging(as_drawn(maps[i], sample.ndim)) for maps in columns)
+        cells = [enlarge(cell) for cell in (grey(sample), *drawn)]
         height = max(len(cell) for cell in cells)
         rows.append(np.concatenate([frame(cell, height) for cell in cells], axis=1))
     return np.concatenate(rows)
@@ -39,11 +41,21 @@ def grey(sample: NDArray[np.float32]) -> Pixels:
     return values if values.shape[-1] == 3 else np.repeat(values.mean(-1, keepdims=True).astype(np.uint8), 3, -1)
 
 
-def diverging(one: NDArray[np.float32]) -> Pixels:
+def diverging(one: NDArray[np.floating[Any]]) -> Pixels:
     """A map from blue (against the target) over white to red (for it); zero is white."""
     values = np.atleast_2d(one) / (np.abs(one).max() or 1.0)
     ends = np.where(values[..., None] > 0, np.array(FOR), np.array(AGAINST))
     return np.asarray(NEUTRAL + np.abs(values)[..., None] * (ends - NEUTRAL), np.uint8)
+
+
+def as_drawn(one: Map, axes: int) -> NDArray[np.floating[Any]]:
+    """A map as rows and columns, for a sample of that many axes, its channels among them.
+
+    A series with channels has a row a channel; an image has the sum over its channels.
+    """
+    if one.ndim < axes:
+        return np.atleast_2d(one)
+    return one.T if axes == 2 else one.sum(axis=-1)
 
 
 def enlarge(pixels: Pixels) -> Pixels:

@@ -21,8 +21,8 @@ class Plan(Protocol):
     """Masks by index; equal plans give equal bytes whatever the batch, process or machine."""
 
     @property
-    def spatial(self) -> tuple[int, ...]:
-        """The spatial axes *S of every mask."""
+    def shape(self) -> tuple[int, ...]:
+        """The axes of every mask: *S, or (*S, C) where channels are kept and filled apart."""
         ...
 
     def __len__(self) -> int:
@@ -30,13 +30,62 @@ class Plan(Protocol):
         ...
 
     def keep(self, start: int, stop: int) -> Keep:
-        """Masks `start` to `stop` (not included), shape (stop - start, *S)."""
+        """Masks `start` to `stop` (not included), shape (stop - start, *shape)."""
         ...
 
 
-def digest(plan: Plan) -> str:
+@final
+@dataclass(frozen=True)
+class Each:
+    """A plan for every sample, all of one length: where the sample decides what its features are."""
+
+    plans: tuple[Plan, ...]
+
+    def __len__(self) -> int:
+        """M."""
+        return len(self.plans[0])
+
+
+class Indexed(Protocol):
+    """A plan whose masks can be taken in any order."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The axes of every mask."""
+        ...
+
+    def at(self, places: NDArray[np.int64]) -> Keep:
+        """The masks with these numbers, (len(places), *shape)."""
+        ...
+
+
+@final
+@dataclass(frozen=True)
+class Some:
+    """Some queries of a plan, in the order given."""
+
+    plan: Indexed
+    places: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The axes of every mask."""
+        return self.plan.shape
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.places)
+
+    def keep(self, start: int, stop: int) -> Keep:
+        """Masks (stop - start, *shape)."""
+        return self.plan.at(self.places[start:stop])
+
+
+def digest(plan: Plan | Each) -> str:
     """SHA-256 over the shape and the bytes of all masks: what makes two records comparable."""
-    state = hashlib.sha256(repr((type(plan).__name__, plan.spatial, len(plan))).encode())
+    if isinstance(plan, Each):
+        return hashlib.sha256("".join(digest(one) for one in plan.plans).encode()).hexdigest()
+    state = hashlib.sha256(repr((type(plan).__name__, plan.shape, len(plan))).encode())
     for start in range(0, len(plan), 64):
         state.update(plan.keep(start, min(start + 64, len(plan))).astype("<f4").tobytes())
     return state.hexdigest()
@@ -53,7 +102,7 @@ class Windows:
     Source: Zeiler & Fergus 2014, section 4.2; Captum 0.9 `attr/_core/occlusion.py`.
     """
 
-    spatial: tuple[int, ...]
+    shape: tuple[int, ...]
     window: tuple[int, ...]
     stride: tuple[int, ...]
     offset: tuple[int, ...]
@@ -63,11 +112,25 @@ class Windows:
         return 1 + math.prod(len(spans) for spans in self._spans)
 
     def keep(self, start: int, stop: int) -> Keep:
-        """1 outside the window, 0 inside; shape (stop - start, *S)."""
-        masks = np.ones((stop - start, *self.spatial), np.float32)
-        for row, place in enumerate(self._places[max(start, 1) - 1 : stop - 1], start=max(start, 1) - start):
-            masks[(row, *place)] = 0
+        """1 outside the window, 0 inside; shape (stop - start, *shape)."""
+        return self.at(np.arange(start, stop))
+
+    def at(self, places: NDArray[np.int64]) -> Keep:
+        """The masks with these numbers, (len(places), *shape)."""
+        masks = np.ones((len(places), *self.shape), np.float32)
+        for row, place in enumerate(places):
+            if place:
+                masks[(row, *self._places[place - 1])] = 0
         return masks
+
+    def hide_any(self, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Whether each query hides any of the positions `shown` (*S, C), (M,)."""
+        counts = shown.sum(axis=-1)
+        for axis, spans in enumerate(self._spans):
+            sums = np.insert(counts.cumsum(axis), 0, 0, axis)
+            ends = [sums.take([getattr(span, end) for span in spans], axis) for end in ("stop", "start")]
+            counts = ends[0] - ends[1]
+        return np.append(False, counts.ravel() > 0)
 
     @cached_property
     def _spans(self) -> list[list[slice]]:
@@ -77,7 +140,7 @@ class Windows:
                 for begin in range(-offset, size - window + stride, stride)
                 if begin + window > 0
             ]
-            for size, window, stride, offset in zip(self.spatial, self.window, self.stride, self.offset, strict=True)
+            for size, window, stride, offset in zip(self.shape, self.window, self.stride, self.offset, strict=True)
         ]
 
     @cached_property
@@ -100,8 +163,8 @@ def axes_of(name: str, sizes: tuple[int, ...], spatial: tuple[int, ...]) -> tupl
 
 
 def weigh(plan: Plan, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
-    """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *S), a batch of masks at a time."""
-    total = np.zeros((len(weights), *plan.spatial))
+    """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *shape), a batch of masks at a time."""
+    total = np.zeros((len(weights), *plan.shape))
     for start in range(0, len(plan), 64):
         stop = min(start + 64, len(plan))
         keep = plan.keep(start, stop)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.address import Address, parse_address
-from samewhy_edge.arrays import Samples, Scores
+from samewhy_edge.arrays import Codes, Samples, Scores
 from samewhy_edge.errors import AddressError, ExtraError, InputError, unknown
 from samewhy_edge.quant import Affine
 from samewhy_edge.rung import Rung
@@ -36,13 +36,26 @@ class Spec:
     output: Affine | None = None
 
 
+class Coded(Protocol):
+    """The same black box behind its encoding: what an integer input holds in, decoded scores out."""
+
+    def __call__(self, codes: Codes, /) -> Scores:
+        """Scores of shape (N, K) for codes of shape (N, *S, C)."""
+        ...
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """An opened predictor: `ask` behind the border check, with its specification."""
+    """An opened predictor: `ask` behind the border check, with its specification.
+
+    A runtime with an integer input may name `coded` too; then masked samples are encoded as they are blended. Both give
+    the same scores.
+    """
 
     spec: Spec
     ask: Predictor
+    coded: Coded | None = None
 
     def __call__(self, samples: Samples, /) -> Scores:
         """Scores of shape (N, K) for samples of shape (N, *S, C).

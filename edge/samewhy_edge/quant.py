@@ -27,8 +27,12 @@ class Affine:
         """Codes of `values`: rounded half away from zero, saturated at the ends of the type."""
         ends = np.iinfo(self.dtype)
         steps = values / np.float32(self.scale)
-        steps = np.trunc(steps + np.copysign(HALF, steps)) + np.float32(self.zero_point)
-        codes: Codes = np.clip(steps, ends.min, ends.max).astype(self.dtype)
+        steps += np.copysign(HALF, steps)
+        np.trunc(steps, out=steps)
+        steps += np.float32(self.zero_point)
+        if steps.min(initial=0) < ends.min or steps.max(initial=0) > ends.max:  # rare, and looking is cheaper
+            np.clip(steps, ends.min, ends.max, out=steps)
+        codes: Codes = steps.astype(self.dtype)
         return codes
 
     def decode(self, codes: Codes) -> NDArray[np.float32]:

@@ -1,11 +1,10 @@
 """The only thing that travels back: maps with everything that is needed to make them again.
 
 A record is ``NAME.json`` (identity, sorted and indented, so that two runs differ line by line) beside ``NAME.npz``
-(``maps`` of shape (N, *S), float32).
+(`Arrays` by name; those that there are not are left out).
 """
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
@@ -13,17 +12,16 @@ from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from samewhy_edge.arrays import Maps, Samples, Targets
+from samewhy_edge.arrays import Answers, Maps, Samples, Targets
 from samewhy_edge.errors import InputError
-from samewhy_edge.explain import Explainer, describe, explain
+from samewhy_edge.explain import Explainer, describe, of_all_classes, of_targets, reliability
 from samewhy_edge.files import sha256, write_json, write_npz
-from samewhy_edge.plan import digest
-from samewhy_edge.predictor import Subject
-from samewhy_edge.query import Progress
+from samewhy_edge.plan import Each, Plan
 from samewhy_edge.rung import Artifact, Rung
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @final
@@ -34,27 +32,42 @@ class Record:
     rung: Rung
     explainer: Mapping[str, Any]  # {"name": "rise-centred", "queries": 256, ...}
     plan: str  # digest of the masks; records are comparable where it is equal
-    queries: int  # per sample
+    queries: int  # per sample, as many as the plan came to
+    stopped: str  # what ended the asking: "plan" (all of it was asked), "queries", "seconds" or "error"
+    reliability: float | None  # mean over samples; None where nothing is drawn or no sample defines it
     seed: int
     samples: tuple[str, ...]  # SHA-256 of each sample, in the order of the maps
     targets: tuple[int, ...]
     seconds: float  # spent asking, all samples together
     versions: Mapping[str, str]
     study: str | None = None  # SHA-256 of the study file
+    methods: str | None = None  # SHA-256 of the methods file
     schema: int = field(default=SCHEMA)
 
 
-def save(record: Record, maps: Maps, path: Path) -> None:
+@final
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """What was found for each sample; None where the explainer does not give it."""
+
+    maps: Maps  # (N, *shape)
+    errors: Maps | None = None  # standard errors of the maps
+    reliability: NDArray[np.float64] | None = None  # (N,)
+    class_maps: Maps | None = None  # (N, K, *shape)
+
+
+def save(record: Record, arrays: Arrays, path: Path) -> None:
     """Write ``path``.json and ``path``.npz.
 
     Raises:
         OutputError: the folder cannot be written.
     """
-    write_npz(path.with_name(path.name + ".npz"), maps=maps)
+    named = {name: getattr(arrays, name) for name in Arrays.__slots__}
+    write_npz(path.with_name(path.name + ".npz"), **{name: one for name, one in named.items() if one is not None})
     write_json(path.with_name(path.name + ".json"), asdict(record))
 
 
-def load(path: Path) -> tuple[Record, Maps]:
+def load(path: Path) -> tuple[Record, Arrays]:
     """Read what `save` wrote.
 
     Raises:
@@ -74,34 +87,55 @@ def load(path: Path) -> tuple[Record, Maps]:
     table["rung"] = Rung(**{**table["rung"], "artifact": Artifact(**table["rung"]["artifact"])})
     table["samples"], table["targets"] = tuple(table["samples"]), tuple(table["targets"])
     with np.load(path.with_suffix(".npz")) as arrays:
-        maps: Maps = arrays["maps"]
-    return Record(**table), maps
+        return Record(**table), Arrays(**arrays)
+
+
+def arrays_of(
+    explainer: Explainer,
+    plan: Plan | Each,
+    answers: Answers,
+    targets: Targets,
+    maps: Maps,
+    errors: Maps,
+    every_class: bool = False,
+) -> Arrays:
+    """The targets' maps and their errors with all that goes with them, from the same answers (N, M, K)."""
+    alike = reliability(explainer, plan, of_targets(answers, targets))
+    return Arrays(
+        maps,
+        None if np.isnan(errors).all() else errors,
+        None if np.isnan(alike).all() else alike,
+        of_all_classes(explainer.estimate, plan, answers) if every_class else None,
+    )
 
 
 def record_of(
-    subject: Subject,
+    rung: Rung,
+    explainer: Explainer,
+    plan: str,
+    queries: int,
+    arrays: Arrays,
+    seconds: float,
+    seed: int,
     samples: Samples,
     targets: Targets,
-    explainer: Explainer,
-    seed: int = 0,
-    progress: Progress = lambda _: None,
-) -> tuple[Record, Maps]:
-    """Explain the targets' scores, and the record of it."""
-    start = time.perf_counter()
-    maps = explain(subject, samples, targets, explainer, seed, progress)
-    seconds = round(time.perf_counter() - start, 3)
-    plan = explainer.plan(samples.shape[1:-1], seed)
-    return (
-        Record(
-            rung=subject.spec.rung,
-            explainer=describe(explainer),
-            plan=digest(plan),
-            queries=len(plan),
-            seed=seed,
-            samples=tuple(sha256(sample) for sample in samples),
-            targets=tuple(int(target) for target in targets),
-            seconds=seconds,
-            versions={"samewhy": version("samewhy"), "numpy": np.__version__},
-        ),
-        maps,
+    stopped: str = "plan",
+    study: str | None = None,
+    methods: str | None = None,
+) -> Record:
+    """The record of maps that were made with these; `plan` is its digest."""
+    return Record(
+        rung=rung,
+        explainer=describe(explainer),
+        plan=plan,
+        queries=queries,
+        stopped=stopped,
+        reliability=None if arrays.reliability is None else round(float(np.nanmean(arrays.reliability)), 6),
+        seed=seed,
+        samples=tuple(sha256(sample) for sample in samples),
+        targets=tuple(int(target) for target in targets),
+        seconds=round(seconds, 3),
+        versions={"samewhy": version("samewhy"), "numpy": np.__version__},
+        study=study,
+        methods=methods,
     )

@@ -59,12 +59,18 @@ def variant(kinds: Mapping[str, type[T]], table: Mapping[str, Any], where: str) 
 
 
 def convert(hint: Any, value: Any, where: str) -> Any:
-    """`value` as `hint`: a dataclass, a tuple of one type, a literal, an optional or a plain type.
+    """`value` as `hint`: a dataclass, a tuple of one type, a literal, an optional, a union or a plain type.
+
+    A union of plain types and dataclasses with a `method` takes a plain value, the name of a method that needs no
+    parameters, or a table with ``method`` and parameters.
 
     Raises:
         InputError: the value is of another type.
     """
     origin, inner = get_origin(hint), get_args(hint)
+    methods = {one.method: one for one in inner if hasattr(one, "method")}
+    if methods:
+        return _one_of(methods, [one for one in inner if not hasattr(one, "method")], value, where)
     if origin in (Union, types.UnionType):
         return convert(next(one for one in inner if one is not types.NoneType), value, where)
     if origin is Literal:
@@ -81,6 +87,12 @@ def convert(hint: Any, value: Any, where: str) -> Any:
     if origin in (dict, Mapping):
         raise InputError(f"{where} is {value!r}, {_name(value)}; expected a table")
     return _plain(hint, value, where)
+
+
+def _one_of(methods: Mapping[str, Any], plain: list[Any], value: Any, where: str) -> Any:
+    if isinstance(value, str):
+        return variant(methods, {"method": value}, where)
+    return variant(methods, value, where) if isinstance(value, Mapping) else convert(plain[0], value, where)
 
 
 def _plain(hint: Any, value: Any, where: str) -> Any:

@@ -1,6 +1,6 @@
-"""Shapley values of a grid's cells: what each cell adds to the score, averaged over the orders in which cells appear.
+"""Shapley values of features: what each adds to the score, averaged over the orders in which they appear.
 
-The game is that of Baseline Shapley: a coalition of cells is shown, every other position is the fill. All values of
+The game is that of Baseline Shapley: a coalition of features is shown, every other position is the fill. All values of
 every sample come from one plan, whose first query is the empty coalition and whose second is the full one.
 """
 
@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Maps
 from samewhy_edge.errors import InputError
-from samewhy_edge.features import Chosen, Coalitions, Labels, cells, coins
-from samewhy_edge.plan import Plan, axes_of
+from samewhy_edge.features import Chosen, Coalitions, Features, coalitions, coins, key, labels_of, planned
+from samewhy_edge.fill import Fill
+from samewhy_edge.plan import Each, Plan
 
 Values = NDArray[np.float64]  # (N, D), or scores (N, M) in double precision
 
@@ -26,40 +27,40 @@ ORDERS, PAIRS, ROUNDING, SUBSETS = 1, 2, 3, 4  # what random words are for; each
 @final
 @dataclass(frozen=True, slots=True)
 class Permutation:
-    """Mean of what a cell adds to the score when it appears, over random orders, each walked forward and in reverse.
+    """Mean of what a feature adds to the score when it appears, over random orders, each walked forward and in reverse.
 
-    Every position carries the value of its whole cell, not a part of it: values sum to f(x) - f(fill) over cells, up to
-    float32. Unit: score. Exact, with a single order, for scores in which cells interact at most in pairs; otherwise
-    unbiased, with errors that fall by the root of `permutations`. A cell whose showing never changes the score is 0.
+    Every position carries the value of its whole feature, not a part of it: values sum to f(x) - f(fill) over features,
+    up to float32. Unit: score. Exact, with a single order, for scores in which features interact at most in pairs; else
+    unbiased, with errors that fall by the root of `permutations`. A feature whose showing never changes the score is 0.
 
-    Queries: 2 + 2 * permutations * (cells - 1).
+    Queries: 2 + 2 * permutations * (features - 1).
 
     Source: Castro, Gomez & Tejada 2009, section 3; Mitchell, Cooper, Frank & Holmes 2022 (antithetic orders).
     """
 
-    cells: tuple[int, ...] = (7,)
+    features: Features = (7,)
     permutations: int = 4
-    fill: float = 0.0
+    fill: Fill = 0.0
 
     @property
     def name(self) -> str:
         """shapley-permutation"""
         return "shapley-permutation"
 
-    def plan(self, spatial: tuple[int, ...], seed: int, draw: int = 0) -> Coalitions:
+    def plan(self, sample: tuple[int, ...], seed: int, draw: int = 0) -> Coalitions | Each:
         """Empty and full coalition, then the coalitions between them on each walk; order i is the same in any plan.
 
         Raises:
-            InputError: no permutation, cells that do not fit or are a single one, or a negative seed.
+            InputError: no permutation, features that do not fit or are a single one, or a negative seed.
         """
         if self.permutations < 1 or seed < 0:
             raise InputError(
                 f"{self.name} with permutations={self.permutations}, seed={seed}; "
                 "expected at least 1 permutation, a seed of at least 0"
             )
-        labels, count = grid(self.cells, spatial)
+        labels, count = labels_of(self.features, sample)
         ranks = coins(key(seed, draw, ORDERS), (self.permutations, count)).argsort(axis=1, kind="stable")
-        return Coalitions(labels, between_ends(walks(ranks)))
+        return coalitions(labels, between_ends(walks(ranks)))
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *S): the mean over walks."""
@@ -72,8 +73,21 @@ class Permutation:
         values = of_pairs(coalitions.chosen, scores)
         orders = values.shape[1]
         squares = ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-        freedom = orders - 1 if orders > 1 else math.nan
-        return coalitions.spread(np.sqrt(squares / freedom / orders))
+        return coalitions.spread(np.sqrt(squares / self.freedom(plan) / orders))
+
+    def freedom(self, plan: Plan) -> float:
+        """Degrees of freedom of `errors`: orders less one, NaN with a single order."""
+        chosen = planned(plan).chosen
+        orders = (len(chosen) - 2) // (2 * (chosen.shape[1] - 1))
+        return orders - 1 if orders > 1 else math.nan
+
+    def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
+        """Maps (N, *S) from every other order, the first one's and the second one's; None with a single order."""
+        coalitions = planned(plan)
+        values = of_pairs(coalitions.chosen, scores)
+        if values.shape[1] < 2:
+            return None
+        return coalitions.spread(values[:, ::2].mean(axis=1)), coalitions.spread(values[:, 1::2].mean(axis=1))
 
 
 @final
@@ -84,11 +98,11 @@ class KernelShap:
     Coalitions come in pairs, each with its complement. `paired` draws pairs independently, sizes k with probability
     proportional to 1 / (k (d - k)). `leverage` draws every size equally often and no pair twice, takes a size whole
     where the queries allow, and weighs by kernel weight over inclusion probability. Empty and full coalition are
-    constraints: values sum to f(x) - f(fill) over cells, up to float32.
+    constraints: values sum to f(x) - f(fill) over features, up to float32.
 
-    Every position carries the value of its whole cell, not a part of it. Unit: score. Exact from 2^d queries for d
-    cells, where both samplers ask every coalition once; and for scores in which cells interact at most in pairs, once
-    the coalitions determine the fit, which takes 2 d queries or more. While they do not, the fit of least norm.
+    Every position carries the value of its whole feature, not a part of it. Unit: score. Exact from 2^d queries for d
+    features, where both samplers ask every coalition once; and for scores in which features interact at most in pairs,
+    once the coalitions determine the fit, which takes 2 d queries or more. While they do not, the fit of least norm.
 
     Queries: at most `queries`, one less if that is odd.
 
@@ -96,67 +110,92 @@ class KernelShap:
     a fixed number of queries by systematic rounding where theirs is random.
     """
 
-    cells: tuple[int, ...] = (7,)
+    features: Features = (7,)
     queries: int = 256
     sampler: Literal["paired", "leverage"] = "leverage"
-    fill: float = 0.0
+    fill: Fill = 0.0
 
     @property
     def name(self) -> str:
         """shapley-kernel, or shapley-kernel-paired"""
         return "shapley-kernel" if self.sampler == "leverage" else "shapley-kernel-paired"
 
-    def plan(self, spatial: tuple[int, ...], seed: int, draw: int = 0) -> Coalitions:
+    def plan(self, sample: tuple[int, ...], seed: int, draw: int = 0) -> Coalitions | Each:
         """Empty and full coalition, then each coalition followed by its complement.
 
         Raises:
-            InputError: fewer than four queries, cells that do not fit or are a single one, or a negative seed.
+            InputError: fewer than four queries, features that do not fit or are a single one, or a negative seed.
         """
         if self.queries < 4 or seed < 0:
             raise InputError(
                 f"{self.name} with queries={self.queries}, seed={seed}; "
                 "expected at least 4 queries, a seed of at least 0"
             )
-        labels, count = grid(self.cells, spatial)
+        labels, count = labels_of(self.features, sample)
         pairs = min(self.queries // 2, 2 ** (count - 1)) - 1
         draws = draw_paired if self.sampler == "paired" and 2 * pairs + 2 < 2**count else draw_leverage
-        return Coalitions(labels, between_ends(with_complements(draws(seed, draw, count, pairs))))
+        return coalitions(labels, between_ends(with_complements(draws(seed, draw, count, pairs))))
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *S): the fit to all queries of the plan."""
         coalitions = planned(plan)
-        inner, count = coalitions.chosen[2:], coalitions.chosen.shape[1]
-        independent = self.sampler == "paired" and len(plan) < 2**count
-        weights = np.ones(len(inner)) if independent else leverage_weights(inner)
-        return coalitions.spread(fit(inner, weights, scores.astype(np.float64)))
+        inner = coalitions.chosen[2:]
+        return coalitions.spread(fit(inner, self._weights(coalitions.chosen), scores.astype(np.float64)))
 
+    def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
+        """Standard errors (N, *S) of `estimate` over draws; NaN while the queries do not determine fit and spread.
 
-def key(seed: int, draw: int, purpose: int, size: int = 0) -> tuple[int, int]:
-    """A Philox key; no two of (draw, purpose, size) share words."""
-    return seed, purpose << 56 | size << 32 | draw
+        Each pair of complements is one observation; the more of its size is asked, the less chance is left in it. 0
+        where every coalition is asked.
 
+        Source: MacKinnon & White 1985, HC3; Cochran 1977, Sampling Techniques, chapter 2 (finite populations).
+        """
+        coalitions = planned(plan)
+        chosen = coalitions.chosen
+        if len(chosen) == 2 ** chosen.shape[1]:
+            return coalitions.spread(np.zeros((len(scores), chosen.shape[1])))
+        return coalitions.spread(
+            pair_errors(chosen[2:], self._weights(chosen), self._left(chosen), scores.astype(np.float64))
+        )
 
-def grid(count: tuple[int, ...], spatial: tuple[int, ...]) -> tuple[Labels, int]:
-    """The cell of each position, and the number of cells.
+    def freedom(self, plan: Plan) -> float:
+        """Degrees of freedom of `errors`: of the residuals of pairs that chance chose; NaN where `errors` is."""
+        chosen = planned(plan).chosen
+        if len(chosen) == 2 ** chosen.shape[1]:
+            return math.inf
+        spare, drawn = regression(chosen[2:], self._weights(chosen))[1], self._left(chosen) > 0
+        return float(spare[drawn].sum()) if determined(chosen.shape[1], spare, drawn) else math.nan
 
-    Raises:
-        InputError: cells that do not fit the spatial axes, or a single one.
-    """
-    full = axes_of("cells", count, spatial)
-    if math.prod(full) < 2:
-        raise InputError(f"cells {list(count)} make a single cell; expected at least 2 cells to share the score among")
-    return cells(spatial, full), math.prod(full)
+    def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
+        """Maps (N, *S) from every other pair, the first one's and the second one's.
 
+        None where every coalition is asked, or where a half does not determine the fit.
+        """
+        coalitions = planned(plan)
+        chosen, wide = coalitions.chosen, scores.astype(np.float64)
+        inner, weights, odd = chosen[2:], self._weights(chosen), np.arange(len(chosen) - 2) // 2 % 2 == 1
+        parts = (~odd, odd)
+        if len(chosen) == 2 ** chosen.shape[1] or not all(solvable(inner[half], weights[half]) for half in parts):
+            return None
+        first, second = (fit(inner[half], weights[half], wide[:, np.r_[True, True, half]]) for half in parts)
+        return coalitions.spread(first), coalitions.spread(second)
 
-def planned(plan: Plan) -> Coalitions:
-    """The plan as coalitions.
+    def _independent(self, chosen: Chosen) -> bool:
+        return self.sampler == "paired" and len(chosen) < 2 ** chosen.shape[1]
 
-    Raises:
-        InputError: a plan of another explainer.
-    """
-    if not isinstance(plan, Coalitions):
-        raise InputError(f"a plan of {type(plan).__name__}; expected Coalitions, from the explainer's own plan()")
-    return plan
+    def _weights(self, chosen: Chosen) -> Values:
+        """Weights (M - 2,) of the fit."""
+        return np.ones(len(chosen) - 2) if self._independent(chosen) else leverage_weights(chosen[2:])
+
+    def _left(self, chosen: Chosen) -> Values:
+        """What share of its size was not asked, (P,): the chance that is left in each pair."""
+        if self._independent(chosen):
+            return np.ones(len(chosen) // 2 - 1)
+        count = chosen.shape[1]
+        expected = expected_pairs(count, len(chosen) // 2 - 1)
+        asked = [float(some / all_pairs(count, size)) for size, some in enumerate(expected, start=1)]
+        sizes = chosen[2::2].sum(axis=1).astype(np.int64)
+        return np.asarray(1 - np.array(asked)[np.minimum(sizes, count - sizes) - 1])
 
 
 def between_ends(inner: Chosen) -> Chosen:
@@ -175,9 +214,9 @@ def walks(ranks: NDArray[np.int64]) -> Chosen:
 
 
 def of_pairs(chosen: Chosen, scores: NDArray[np.float32]) -> Values:
-    """What each cell added (N, P, D), mean of an order's two walks."""
+    """What each feature added (N, P, D), mean of an order's two walks."""
     count = chosen.shape[1]
-    appears = np.diff(in_walks(chosen.T.astype(np.float64), count))  # (D, W, D): cell by walk and step
+    appears = np.diff(in_walks(chosen.T.astype(np.float64), count))  # (D, W, D): feature by walk and step
     gains = np.diff(in_walks(scores.astype(np.float64), count))  # (N, W, D): by walk and step
     added = np.einsum("nws,dws->nwd", gains, appears)
     return np.asarray((added[:, 0::2] + added[:, 1::2]) / 2)
@@ -200,7 +239,7 @@ def draw_paired(seed: int, draw: int, count: int, pairs: int) -> Chosen:
 
 
 def first(words: Values, sizes: NDArray[np.int64] | int) -> Chosen:
-    """Uniform coalitions of these sizes: the cells with the smallest words of their row."""
+    """Uniform coalitions of these sizes: the features with the smallest words of their row."""
     ranks = words.argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
     return np.asarray(ranks < sizes, np.float32)
 
@@ -231,9 +270,14 @@ def expected_pairs(count: int, pairs: int) -> list[Fraction]:
     left, room, expected = Fraction(pairs), Fraction(count - 1, 2), []
     for size in range(1, count // 2 + 1):
         share = half_of_middle(count, size)
-        expected.append(min(math.comb(count, size) * share, left * share / room))
+        expected.append(min(all_pairs(count, size), left * share / room))
         left, room = left - expected[-1], room - share
     return expected
+
+
+def all_pairs(count: int, size: int) -> Fraction:
+    """How many pairs of sizes k and D - k there are."""
+    return math.comb(count, size) * half_of_middle(count, size)
 
 
 def half_of_middle(count: int, size: int) -> Fraction:
@@ -243,12 +287,12 @@ def half_of_middle(count: int, size: int) -> Fraction:
 
 def distinct(words: tuple[int, int], count: int, size: int, some: int) -> Chosen:
     """Uniform coalitions (some, D) of a size, no two of them equal or complements."""
-    if some == math.comb(count, size) * half_of_middle(count, size):
+    if some == all_pairs(count, size):
         return all_of(count, size)[:some]
     drawn, found = some, np.zeros((0, count), np.float32)
     while len(found) < some:
         drawn *= 2
-        found = without_repetition(of_first_cell(first(coins(words, (drawn, count)), size), size))
+        found = without_repetition(of_first_feature(first(coins(words, (drawn, count)), size), size))
     return found[:some]
 
 
@@ -258,8 +302,8 @@ def all_of(count: int, size: int) -> Chosen:
     return np.asarray((members[:, :, None] == np.arange(count)).any(axis=1), np.float32)
 
 
-def of_first_cell(rows: Chosen, size: int) -> Chosen:
-    """Of the middle size, the one of each pair that shows the first cell; other sizes as they are."""
+def of_first_feature(rows: Chosen, size: int) -> Chosen:
+    """Of the middle size, the one of each pair that shows the first feature; other sizes as they are."""
     turned = (2 * size == rows.shape[1]) & (rows[:, :1] == 0)
     return np.asarray(np.where(turned, 1 - rows, rows), np.float32)
 
@@ -293,3 +337,39 @@ def fit(inner: Chosen, weights: NDArray[np.float64], scores: Values) -> Values:
     rest = (scores[:, 2:] - empty - gain * shown) * root
     design = (inner - shown[:, None]) * root[:, None]
     return np.asarray(gain / inner.shape[1] + np.linalg.lstsq(design, rest.T, rcond=1e-10)[0].T)
+
+
+def regression(inner: Chosen, weights: Values) -> tuple[Values, Values]:
+    """The fit by pairs: what each pair adds to each value, (D, P), and the part of each that the fit leaves over, (P,).
+
+    Complements are each other's mirror in the fit, so a pair is one observation, the half of its difference.
+    """
+    root = np.sqrt(weights[::2])
+    design = (inner[::2] - inner[::2].mean(axis=1, dtype=np.float64, keepdims=True)) * root[:, None]
+    inverse = np.linalg.pinv(design, rcond=1e-10)
+    return inverse * root, 1 - np.einsum("pd,dp->p", design, inverse)
+
+
+def pair_errors(inner: Chosen, weights: Values, left: Values, scores: Values) -> Values:
+    """Standard errors (N, D) of `fit`, by a sandwich of the pairs' residuals; `left` is the chance left in each."""
+    influence, spare = regression(inner, weights)
+    drawn = left > 0
+    if not determined(inner.shape[1], spare, drawn):
+        return np.full((len(scores), inner.shape[1]), math.nan)
+    shown = inner[::2].mean(axis=1, dtype=np.float64)
+    gains = (scores[:, 2::2] - scores[:, 3::2]) / 2 - (scores[:, 1:2] - scores[:, :1]) * (shown - 0.5)
+    residuals = gains - gains @ influence.T @ (inner[::2] - shown[:, None]).T
+    squares = (residuals[:, drawn] / spare[drawn]) ** 2
+    return np.asarray(np.sqrt(squares @ (influence[:, drawn] ** 2 * left[drawn]).T))
+
+
+def determined(count: int, spare: Values, drawn: NDArray[np.bool_]) -> bool:
+    """Whether pairs determine a fit and its spread: a pair that alone decides something leaves nothing to see."""
+    rank = len(spare) - spare.sum()
+    return bool(rank > count - 1.5) and bool(spare[drawn].min(initial=1) > 1e-8)
+
+
+def solvable(inner: Chosen, weights: Values) -> bool:
+    """Whether pairs determine a fit."""
+    spare = regression(inner, weights)[1]
+    return determined(inner.shape[1], spare, np.zeros(len(spare), np.bool_))

@@ -8,6 +8,7 @@ Source: Craven & Wahba 1979 (generalized cross-validation); Owen 2013, Monte Car
 """
 
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import final
 
@@ -30,6 +31,9 @@ class Fit:
 
     coefficients: Floats  # (N, F): score a pooled feature adds when it is kept
     residuals: Floats  # (N, M): what the regression does not explain
+    left: Floats  # (M, rank): the masks in the directions of the regression, each of length 1, each of mean 0
+    shrink: Floats  # (N, rank): what each direction keeps of its coefficient
+    right: Floats  # (rank, F): coefficients that one unit in each direction of `left` stands for
 
 
 def fit(plan: Grids, scores: NDArray[np.float32]) -> Fit:
@@ -43,12 +47,47 @@ def fit(plan: Grids, scores: NDArray[np.float32]) -> Fit:
     turned = centred @ left  # (N, rank)
     shrink = cross_validated(turned, singular, centred)
     coefficients = (turned * shrink / singular) @ right
-    return Fit(coefficients, centred - coefficients @ features.T)
+    residuals = centred - coefficients @ features.T
+    return Fit(coefficients, residuals, left, shrink, right / singular[:, None])
+
+
+def intercept(scores: NDArray[np.float32]) -> Fit:
+    """The regression on nothing but a constant: its residuals are scores less their mean."""
+    residuals = scores - scores.mean(axis=1, keepdims=True, dtype=np.float64)
+    count, queries = scores.shape
+    nothing = np.zeros((count, 0)), np.zeros((queries, 0)), np.zeros((count, 0)), np.zeros((0, 0))
+    return Fit(nothing[0], residuals, *nothing[1:])
+
+
+def left_out(fitted: Fit, units: Sequence[slice]) -> Floats:
+    """Residuals (N, M) that each unit of queries would have, had it not been fitted; the penalty stays.
+
+    NaN where the regression cannot do without the unit.
+
+    Source: MacKinnon & White 1985 (HC3, single queries); Bell & McCaffrey 2002 (CR3, groups).
+    """
+    if len(units) == len(fitted.left):
+        rest = 1 - 1 / len(units) - fitted.shrink @ (fitted.left**2).T
+        return np.asarray(fitted.residuals / np.where(rest > 1e-9, rest, np.nan))
+    found = np.empty_like(fitted.residuals)
+    for same in alike(fitted.shrink):
+        for unit in units:
+            rows = fitted.left[unit]
+            rest = np.eye(len(rows)) - (rows * fitted.shrink[same[0]]) @ rows.T - 1 / len(fitted.left)
+            solvable = np.linalg.eigvalsh(rest)[0] > 1e-9
+            found[same, unit] = np.linalg.solve(rest, fitted.residuals[same, unit].T).T if solvable else np.nan
+    return found
+
+
+def alike(shrink: Floats) -> list[NDArray[np.int64]]:
+    """Samples with the same penalty, as groups of their numbers."""
+    _, which = np.unique(shrink.sum(axis=1), return_inverse=True)
+    return [np.flatnonzero(which == group) for group in range(int(which.max()) + 1)]
 
 
 def cross_validated(turned: Floats, singular: Floats, centred: Floats) -> Floats:
     """What each direction keeps of its coefficient, (N, rank), under the penalty that predicts left-out scores best."""
-    penalties = PENALTIES[:, None] * (singular**2).mean()
+    penalties = PENALTIES[:, None] * (singular**2).sum() / max(1, len(singular))
     shrink = singular**2 / (singular**2 + penalties)  # (P, rank)
     count = centred.shape[1]
     freedom = count - 1 - shrink.sum(axis=1)

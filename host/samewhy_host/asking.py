@@ -1,15 +1,16 @@
 """Every question of a study to every rung: scores of the test split, answers under the plans, timings.
 
-Each is a step of its own, so that an interrupted run asks nothing twice. Rungs are asked at the same time, an
-interpreter a thread.
+Each is a step of its own with a journal until it is done, so that an interrupted run asks nothing twice. Rungs are
+asked at the same time, an interpreter a thread.
 """
 
 import json
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -18,12 +19,14 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_edge import bench, litert, plan, predictor, quant, query
+from samewhy_edge import bench, blend, fill, journal, litert, plan, predictor, quant, query, repeats
 from samewhy_edge.arrays import Answers, Samples, Scores
 from samewhy_edge.errors import InputError
-from samewhy_edge.explain import Explainer
+from samewhy_edge.explain import Explainer, described
 from samewhy_edge.files import sha256, write_json, write_npz
-from samewhy_edge.plan import Plan, digest
+from samewhy_edge.fill import Fill
+from samewhy_edge.journal import Memory, remembered
+from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.query import ask
 from samewhy_host import onnx_runtime, torch_runtime
@@ -31,7 +34,7 @@ from samewhy_host.manifest import Step
 from samewhy_host.show import Show
 from samewhy_host.steps import Steps
 
-CODE = (litert, plan, predictor, quant, query, onnx_runtime, torch_runtime)
+CODE = (blend, fill, journal, litert, plan, predictor, quant, query, repeats, onnx_runtime, torch_runtime)
 CHUNK = 250  # test samples at a time
 
 
@@ -40,8 +43,8 @@ CHUNK = 250  # test samples at a time
 class Question:
     """A plan with its fill: what the explainers that share it ask."""
 
-    plan: Plan
-    fill: float
+    plan: Plan | Each
+    fill: Fill
     digest: str
     label: str
 
@@ -65,7 +68,7 @@ class Rungs:
 @final
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Answers (N, M, K), and the seconds that they took."""
+    """Answers (N, M, K), and the seconds that they took; of the last run alone, where one before it was interrupted."""
 
     answers: Answers
     seconds: float
@@ -75,9 +78,9 @@ class StoppedError(Exception):
     """The run was interrupted while a thread was asking."""
 
 
-def question(explainer: Explainer, spatial: tuple[int, ...], seed: int, draw: int = 0) -> Question:
+def question(explainer: Explainer, sample: tuple[int, ...], seed: int, draw: int = 0) -> Question:
     """What an explainer asks; `draw` 1 is for the ceiling."""
-    masks = explainer.plan(spatial, seed, draw)
+    masks = explainer.plan(sample, seed, draw)
     return Question(masks, explainer.fill, digest(masks), f"{explainer.name}{' (ceiling)' if draw else ''}")
 
 
@@ -105,12 +108,12 @@ def test_scores(rungs: Rungs, subjects: Sequence[Subject], samples: Samples, ste
         advance = lazy_bar(show, f"test {rungs.steps[place].name}", len(samples), stop)
 
         def make(folder: Path) -> None:
-            subject = rungs.open(place)
             rows = []
-            for start in range(0, len(samples), CHUNK):
-                rows.append(subject(samples[start : start + CHUNK]))
-                advance(len(rows[-1]))
-            write_npz(folder / "scores.npz", scores=np.concatenate(rows))
+            with journalled(rungs.open(place), folder) as subject:
+                for start in range(0, len(samples), CHUNK):
+                    rows.append(subject(samples[start : start + CHUNK]))
+                    advance(len(rows[-1]))
+                write_npz(folder / "scores.npz", scores=np.concatenate(rows))
 
         inputs = {"rung": asdict(subjects[place].spec.rung), "samples": identity}
         return steps.once(f"test-{rungs.steps[place].name}", inputs, CODE, make)
@@ -138,20 +141,33 @@ def answers(
 
         def make(folder: Path) -> None:
             start = time.perf_counter()
-            given = ask(rungs.open(place), samples, what.plan, what.fill, advance)
-            write_npz(folder / "answers.npz", answers=given, seconds=np.array(time.perf_counter() - start))
+            # one interpreter a rung: rungs are asked at the same time and fill the processors already
+            with journalled(rungs.open(place), folder) as subject:
+                given = ask(subject, samples, what.plan, what.fill, advance)
+                write_npz(folder / "answers.npz", answers=given, seconds=np.array(time.perf_counter() - start))
 
         inputs = {
             "rung": asdict(subjects[place].spec.rung),
             "samples": identity,
             "plan": what.digest,
-            "fill": what.fill,
+            "fill": described(what.fill),
         }
         return steps.once(f"ask-{name}", inputs, CODE, make)
 
     jobs = [partial(job, place, what) for place, what in reversed(asked)]
     found = [load(folder / "answers.npz", "answers", "seconds") for folder in at_once(jobs)[::-1]]
     return [Given(answers, float(seconds)) for answers, seconds in found]
+
+
+@contextmanager
+def journalled(subject: Subject, folder: Path) -> Iterator[Subject]:
+    """The subject with a journal in the folder of a step, which is removed when the step has what it wanted.
+
+    The folder's name holds the digest of the rung, the samples and the masks, so a journal is found by those alone.
+    """
+    path = folder / "journal.log"
+    yield remembered(subject, Memory.resumed(subject.spec, path))
+    path.unlink()
 
 
 def timings(rungs: Rungs, subjects: Sequence[Subject], samples: Samples, steps: Steps) -> dict[str, dict[str, float]]:

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.agreement import MEASURES, Measure
-from samewhy_edge.arrays import Maps, Scores, Targets
-from samewhy_edge.explain import Explainer, describe, of_targets, shuffled
-from samewhy_edge.plan import Plan
+from samewhy_edge.arrays import Answers, Maps, Scores, Targets
+from samewhy_edge.budget import relative_errors
+from samewhy_edge.explain import Explainer, describe, estimated, of_targets, shuffled
+from samewhy_edge.plan import Each, Plan
+from samewhy_edge.record import Arrays, arrays_of
 from samewhy_edge.rung import Rung, changed
 from samewhy_host import stats
 from samewhy_host.data.dataset import Split
@@ -45,9 +47,9 @@ class Explained:
     """An explainer with its masks, and its maps of the reference under other masks and of nothing at all."""
 
     explainer: Explainer
-    plan: Plan
+    plan: Plan | Each
     digest: str
-    maps: Mapping[str, Maps]  # by rung name: (N, *S)
+    arrays: Mapping[str, Arrays]  # by rung name, the reference first
     other_masks: Maps  # the reference under draw 1
     random: Maps  # the reference's scores dealt to the wrong masks
 
@@ -56,22 +58,34 @@ class Explained:
         """The explainer's."""
         return self.explainer.name
 
+    @property
+    def maps(self) -> Mapping[str, Maps]:
+        """By rung name: (N, *shape)."""
+        return {name: one.maps for name, one in self.arrays.items()}
+
 
 def explained(
     explainer: Explainer,
-    plan: Plan,
+    plan: Plan | Each,
     digest: str,
     asked: Sequence[Asked],
-    other: tuple[Plan, "Given"],
+    other: tuple[Plan | Each, "Given"],
     targets: Targets,
     seed: int,
 ) -> Explained:
     """Maps of every rung for the reference's targets, with the ceiling's and the floor's."""
-    maps = {one.name: explainer.estimate(plan, of_targets(one.given[explainer.name].answers, targets)) for one in asked}
-    reference = of_targets(asked[0].given[explainer.name].answers, targets)
-    moved = explainer.estimate(other[0], of_targets(other[1].answers, targets))
-    dealt = explainer.estimate(plan, shuffled(plan, reference, seed))
-    return Explained(explainer, plan, digest, maps, moved, dealt)
+    answers = {one.name: one.given[explainer.name].answers for one in asked}
+    arrays = {name: found(explainer, plan, given, targets) for name, given in answers.items()}
+    moved = estimated(explainer.estimate, other[0], of_targets(other[1].answers, targets))
+    dealt = shuffled(plan, of_targets(answers[asked[0].name], targets), seed)
+    return Explained(explainer, plan, digest, arrays, moved, estimated(explainer.estimate, plan, dealt))
+
+
+def found(explainer: Explainer, plan: Plan | Each, answers: Answers, targets: Targets) -> Arrays:
+    """Maps, errors and reliability of one rung."""
+    scores = of_targets(answers, targets)
+    maps, errors = (estimated(one, plan, scores) for one in (explainer.estimate, explainer.errors))
+    return arrays_of(explainer, plan, answers, targets, maps, errors)
 
 
 def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -> list[Row]:
@@ -163,8 +177,29 @@ def measure_rows() -> list[Row]:
 
 
 def explainer_rows(all_explained: Sequence[Explained]) -> list[Row]:
-    """Parameters, queries a sample and the digest of the masks."""
-    return [{**describe(one.explainer), "queries": len(one.plan), "plan": one.digest} for one in all_explained]
+    """Parameters, queries a sample, the digest of the masks, and how sure the reference's maps are.
+
+    `reliability` and `relative_error` are means over the samples that define them; None where none does. Where nothing
+    is drawn, the one is None and the other 0.
+    """
+    return [
+        {
+            **describe(one.explainer),
+            "queries": len(one.plan),
+            "plan": one.digest,
+            **sureness(next(iter(one.arrays.values()))),
+        }
+        for one in all_explained
+    ]
+
+
+def sureness(reference: Arrays) -> Row:
+    """Split-half reliability, and the largest standard error of a map as a share of its span."""
+    unknown = np.full(len(reference.maps), np.nan)
+    alike = unknown if reference.reliability is None else reference.reliability
+    error = unknown if reference.errors is None else relative_errors(reference.maps, reference.errors)
+    known = np.where(np.isfinite(error), error, np.nan)
+    return {"reliability": stats.mean(alike, 1, 0).value, "relative_error": stats.mean(known, 1, 0).value}
 
 
 def sample_rows(split: Split, targets: Targets) -> list[Row]:

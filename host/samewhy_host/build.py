@@ -14,6 +14,7 @@ from samewhy_edge import litert
 from samewhy_edge.arrays import Samples
 from samewhy_edge.errors import ArtifactError, InputError
 from samewhy_edge.files import sha256, write_bytes, write_json
+from samewhy_edge.methods import fitting
 from samewhy_edge.predictor import open_predictor
 from samewhy_edge.rung import artifact
 from samewhy_host import export, module_file, quantize, tensorflow_worker, train
@@ -77,10 +78,9 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
     study = file.study
     module_file.importable(file.path.parent)
     data = open_dataset(study.data, file.path.parent)
-    for explainer in study.explainers():
-        explainer.plan(data.sample[:-1], study.study.seed)  # what does not fit the samples is told before any training
     builder = Builder(file, folder, told, data, Steps(folder / "steps"))
     audited = data.test.take(stratified(data.test.labels, study.audit.samples, builder.seed))
+    fitting(study.explainers(), audited.samples, builder.seed)  # what does not fit is told before any training
     calibration = calibrating(data.train, audited, study.data.calibration, builder.seed)
     rungs = ladder(builder, calibration)
     known = {rung.name for rung in rungs}

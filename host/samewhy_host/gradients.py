@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from samewhy_edge.arrays import Maps, Samples, Scores, Targets
 from samewhy_edge.errors import ContractError
 from samewhy_edge.explain import explain
+from samewhy_edge.fill import Fill, backgrounds
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import axes_of
 from samewhy_edge.predictor import Predictor
@@ -59,20 +60,20 @@ def captum_occlusion(predictor: Predictor, samples: Samples, targets: Targets, e
             inputs,
             sliding_window_shapes=(inputs.shape[1], *window),
             strides=(inputs.shape[1], *stride),
-            baselines=explainer.fill,
+            baselines=to_torch(backgrounds(explainer.fill, samples)),
             target=torch.from_numpy(targets),
         )
     # every channel of a window is given the whole drop
     return np.asarray(maps[:, 0].numpy(), np.float32)
 
 
-def integrated_gradients(module: nn.Module, samples: Samples, targets: Targets, fill: float) -> Maps:
+def integrated_gradients(module: nn.Module, samples: Samples, targets: Targets, fill: Fill) -> Maps:
     """Integrated gradients from the fill, summed over channels: (N, *S)."""
     method = captum.attr.IntegratedGradients(module)
     inputs = to_torch(samples).requires_grad_()
     maps: Tensor = method.attribute(
         inputs,
-        baselines=fill,
+        baselines=to_torch(backgrounds(fill, samples)),
         target=torch.from_numpy(targets),
         n_steps=STEPS,
         internal_batch_size=max(STEPS, len(samples)),

@@ -1,20 +1,23 @@
 """A run of a study in a folder: build, ask, audit, report, each standing on the finished steps of the one before."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from samewhy_edge.arrays import Targets
-from samewhy_edge.explain import Explainer, describe
+from samewhy_edge import explain, hierarchy
+from samewhy_edge.arrays import Samples, Targets
+from samewhy_edge.explain import Adaptive, Explainer, adapted, describe, of_targets
 from samewhy_edge.files import sha256, write_bytes, write_json, write_npz
+from samewhy_edge.fill import Background, Fill, backgrounds
 from samewhy_edge.occlusion import Occlusion
-from samewhy_edge.plan import Plan
+from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
-from samewhy_edge.record import Record, save
+from samewhy_edge.record import record_of, save
 from samewhy_host import asking, audit, gradients, manifest, stats
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
@@ -75,7 +78,7 @@ def interviewed(run: Run) -> Interview:
     scores = asking.test_scores(rungs, subjects, data.test.samples, run.steps, run.show)
     targets = scores[0][data.test.places(made.audit)].argmax(axis=1)  # a fixed class: the reference's answer
     explainers = run.file.study.explainers()
-    answers, others, questions = ask_all(run, rungs, subjects, audited, explainers)
+    answers, others, questions = ask_all(run, rungs, subjects, audited, explainers, targets)
     asked = [
         Asked(step.name, subject.spec.rung, score, answer)
         for step, subject, score, answer in zip(made.rungs, subjects, scores, answers, strict=True)
@@ -98,20 +101,38 @@ def interviewed(run: Run) -> Interview:
 
 
 def ask_all(
-    run: Run, rungs: Rungs, subjects: Sequence[Subject], audited: Split, explainers: Sequence[Explainer]
-) -> tuple[list[dict[str, Given]], dict[str, tuple[Plan, Given]], dict[str, Question]]:
+    run: Run,
+    rungs: Rungs,
+    subjects: Sequence[Subject],
+    audited: Split,
+    explainers: Sequence[Explainer],
+    targets: Targets,
+) -> tuple[list[dict[str, Given]], dict[str, tuple[Plan | Each, Given]], dict[str, Question]]:
     """By rung and explainer name: answers to the shared masks; by explainer: the reference's to other masks; the masks.
 
-    Explainers of one plan and one fill, such as two estimators of RISE, are served by the same answers.
+    Explainers of one plan and one fill, such as two estimators of RISE, are served by the same answers. Where scores
+    decide what is asked, the reference's do, and the other rungs are asked what it was asked.
     """
-    spatial, seed = audited.samples.shape[1:-1], run.file.study.study.seed
-    shared = {one.name: asking.question(one, spatial, seed) for one in explainers}
-    others = {one.name: asking.question(one, spatial, seed, draw=1) for one in explainers}
+    sample, seed = audited.samples.shape[1:], run.file.study.study.seed
+    decided = {
+        (one.name, draw): reference_asked(run, rungs, subjects[0], audited, one, targets, draw)
+        for one in explainers
+        if isinstance(one, Adaptive)
+        for draw in (0, 1)
+    }
+
+    def question(one: Explainer, draw: int) -> Question:
+        known = decided.get((one.name, draw))
+        return known[0] if known else asking.question(one, sample, seed, draw)
+
+    shared, others = ({one.name: question(one, draw) for one in explainers} for draw in (0, 1))
     wanted = [(place, what) for place in range(len(subjects)) for what in shared.values()]
     wanted += [(0, what) for what in others.values()]
+    by_key = {(0, what.digest, what.fill): given for what, given in decided.values()}
     unique = {(place, what.digest, what.fill): (place, what) for place, what in wanted}
-    given = asking.answers(rungs, subjects, list(unique.values()), audited.samples, run.steps, run.show)
-    by_key = dict(zip(unique, given, strict=True))
+    asked = {key: one for key, one in unique.items() if key not in by_key}
+    given = asking.answers(rungs, subjects, list(asked.values()), audited.samples, run.steps, run.show)
+    by_key |= dict(zip(asked, given, strict=True))
     answers = [
         {name: by_key[place, what.digest, what.fill] for name, what in shared.items()} for place in range(len(subjects))
     ]
@@ -119,24 +140,54 @@ def ask_all(
     return answers, moved, shared
 
 
+def reference_asked(
+    run: Run, rungs: Rungs, reference: Subject, audited: Split, explainer: Explainer, targets: Targets, draw: int
+) -> tuple[Question, Given]:
+    """What the reference's scores made the explainer ask, and the reference's answers."""
+    samples, seed = audited.samples, run.file.study.study.seed
+    label = f"{explainer.name}{' (ceiling)' if draw else ''}"
+    run.show.line(f"{label}: {rungs.steps[0].name} decides what is asked")
+
+    def make(folder: Path) -> None:
+        start = time.perf_counter()
+        with asking.journalled(rungs.open(0), folder) as subject:
+            _, answers = adapted(subject, samples, targets, explainer, seed, draw)
+            write_npz(folder / "answers.npz", answers=answers, seconds=np.array(time.perf_counter() - start))
+
+    inputs = {
+        "rung": asdict(reference.spec.rung),
+        "samples": sha256(samples),
+        "targets": sha256(targets),
+        "explainer": describe(explainer),
+        "seed": seed,
+        "draw": draw,
+    }
+    done = run.steps.once(f"decide-{rungs.steps[0].name}", inputs, (*asking.CODE, explain, hierarchy), make)
+    answers, seconds = asking.load(done / "answers.npz", "answers", "seconds")
+    plan = again(explainer, samples, of_targets(answers, targets), seed, draw)
+    return Question(plan, explainer.fill, digest(plan), label), Given(answers, float(seconds))
+
+
+def again(explainer: Explainer, samples: Samples, scores: NDArray[np.float32], seed: int, draw: int) -> Plan | Each:
+    """The plan that an explainer comes to by these scores (N, M) of the targets."""
+    plan = explainer.plan(samples.shape[1:], seed, draw)
+    shown = samples != backgrounds(explainer.fill, samples)
+    while isinstance(explainer, Adaptive) and len(plan) < scores.shape[1]:
+        longer = explainer.refine(plan, scores[:, : len(plan)], shown)
+        if longer is None:
+            return plan
+        plan = longer
+    return plan
+
+
 def write_records(run: Run, interview: Interview) -> None:
     """``records/RUNG--EXPLAINER.json`` and ``.npz``."""
-    identities = tuple(sha256(sample) for sample in interview.audited.samples)
+    samples, targets, made = interview.audited.samples, interview.targets, interview.manifest
     for one in interview.explained:
         for asked in interview.asked:
-            record = Record(
-                rung=asked.rung,
-                explainer=describe(one.explainer),
-                plan=one.digest,
-                queries=len(one.plan),
-                seed=interview.manifest.seed,
-                samples=identities,
-                targets=tuple(int(target) for target in interview.targets),
-                seconds=round(float(asked.given[one.name].seconds), 3),
-                versions={"samewhy": version("samewhy"), "numpy": np.__version__},
-                study=interview.manifest.study,
-            )
-            save(record, one.maps[asked.name], run.folder / "records" / f"{asked.name}--{one.name}")
+            arrays, seconds = one.arrays[asked.name], asked.given[one.name].seconds
+            known = (asked.rung, one.explainer, one.digest, len(one.plan), arrays, seconds, made.seed, samples, targets)
+            save(record_of(*known, study=made.study), arrays, run.folder / "records" / f"{asked.name}--{one.name}")
 
 
 def audited(run: Run) -> dict[str, Any]:
@@ -191,15 +242,25 @@ def cross_check(run: Run, interview: Interview, shown: Sequence[int]) -> dict[st
     if not step.address.startswith("torch:"):
         return None
     _, module = load_module(run.folder / step.address.partition(":")[2])
-    samples, targets = interview.audited.samples[shown], interview.targets[shown]
-    fill = interview.explained[0].explainer.fill
-    maps = gradients.integrated_gradients(module, samples, targets, fill)
-    write_npz(run.folder / "records" / f"{step.name}--integrated-gradients.npz", maps=maps, samples=np.array(shown))
-    ours = next((one for one in interview.explained if isinstance(one.explainer, Occlusion)), None)
-    if ours is None or not isinstance(ours.explainer, Occlusion):
+    samples, targets = interview.audited.samples, interview.targets
+    first = interview.explained[0].explainer.fill
+    places = to_check(first, samples, shown)
+    maps = gradients.integrated_gradients(module, samples[places], targets[places], first)
+    drawn = maps[[places.index(sample) for sample in shown]]
+    write_npz(run.folder / "records" / f"{step.name}--integrated-gradients.npz", maps=drawn, samples=np.array(shown))
+    occlusions = (one.explainer for one in interview.explained if isinstance(one.explainer, Occlusion))
+    ours = next((one for one in occlusions if one.convention == "captum"), None)
+    if ours is None:
         return {"occlusion": None}
-    apart = gradients.occlusion_difference(interview.subjects[0], samples, targets, ours.explainer)
-    return {"occlusion": {"max_difference": apart, "bound": gradients.BOUND, "samples": len(shown)}}
+    places = to_check(ours.fill, samples, shown)
+    apart = gradients.occlusion_difference(interview.subjects[0], samples[places], targets[places], ours)
+    return {"occlusion": {"max_difference": apart, "bound": gradients.BOUND, "samples": len(places)}}
+
+
+def to_check(fill: Fill, samples: Samples, shown: Sequence[int]) -> list[int]:
+    """The samples of the gallery; all of them, in their order, where each has a background of its own."""
+    own = isinstance(fill, Background) and np.load(fill.file, mmap_mode="r").ndim == samples.ndim
+    return list(range(len(samples))) if own else list(shown)
 
 
 def reported(run: Run) -> Path:

@@ -2,13 +2,14 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 
 from samewhy_edge.errors import InputError, unknown
-from samewhy_edge.explain import Explainer, explainer_from
+from samewhy_edge.explain import Explainer, located
 from samewhy_edge.files import sha256
+from samewhy_edge.methods import DEFAULTS, explainers_from
 from samewhy_edge.settings import structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
@@ -70,10 +71,7 @@ class Study:
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     compress: tuple[Table, ...] = ()
-    explain: tuple[Table, ...] = (
-        {"method": "occlusion"},
-        {"method": "rise", "design": "array", "estimator": "surrogate"},
-    )
+    explain: tuple[Table, ...] = DEFAULTS
     audit: Audit = field(default_factory=Audit)
     rung: tuple[Extra, ...] = ()
 
@@ -83,14 +81,7 @@ class Study:
         Raises:
             InputError: an unknown method or parameter, or two of one name.
         """
-        made = [explainer_from(table) for table in self.explain]
-        names = [explainer.name for explainer in made]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice or not made:
-            raise InputError(
-                f"[[explain]] {f'{twice} stands twice' if twice else 'is empty'}; expected each method once"
-            )
-        return made
+        return explainers_from(self.explain)
 
     def compressions(self) -> list[tuple[str, Compression]]:
         """Method names and parameters, in the order of the file.
@@ -129,6 +120,7 @@ def read_study(path: Path) -> StudyFile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: not readable as TOML: {error}") from error
     study = structure(Study, table, path.name)
+    study = replace(study, explain=tuple(located(one, path.parent) for one in study.explain))
     one_model(study.model)
     for extra in study.rung:
         if not extra.name.replace("-", "").replace("_", "").isalnum():

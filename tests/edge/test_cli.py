@@ -9,6 +9,7 @@ import pytest
 
 from samewhy_edge import cli, open_predictor
 from samewhy_edge.explain import DEFAULTS, explain
+from samewhy_edge.methods import read_methods
 from samewhy_edge.record import load
 from samewhy_edge.testing import random_samples
 from tests.golden import FILES, golden
@@ -109,9 +110,9 @@ def test_explain_gives_the_maps_of_the_library(samewhy: Callable[..., Outcome], 
     targets = np.array([2, 0, 1])
     samewhy("explain", INT8, "--input", saved(tmp_path, images(), targets=targets), "--out", tmp_path)
     for explainer in DEFAULTS:
-        record, maps = load(tmp_path / "records" / f"{explainer.name}.json")
+        record, arrays = load(tmp_path / "records" / f"{explainer.name}.json")
         assert record.targets == (2, 0, 1)
-        assert np.array_equal(maps, explain(open_predictor(INT8), images(), targets, explainer, seed=0))
+        assert np.array_equal(arrays.maps, explain(open_predictor(INT8), images(), targets, explainer, seed=0))
 
 
 def test_explain_without_targets_explains_the_highest_scores(samewhy: Callable[..., Outcome], tmp_path: Path) -> None:
@@ -124,7 +125,132 @@ def test_explain_without_targets_explains_the_highest_scores(samewhy: Callable[.
 def test_explain_takes_a_series(samewhy: Callable[..., Outcome], tmp_path: Path) -> None:
     np.save(tmp_path / "in.npy", random_samples(open_predictor(golden("series_int8")), 2))
     assert samewhy("explain", golden("series_int8"), "--input", tmp_path / "in.npy", "--out", tmp_path / "out")[0] == 0
-    assert load(tmp_path / "out" / "records" / "occlusion.json")[1].shape == (2, 16)
+    assert load(tmp_path / "out" / "records" / "occlusion.json")[1].maps.shape == (2, 16)
+
+
+EVERY = """
+seed = 5
+classes = "all"
+
+[[explain]]
+method = "hierarchy"
+queries = 20
+
+[[explain]]
+method = "rise"
+queries = 40
+design = "sobol"
+fill = "mean"
+
+[[explain]]
+method = "shapley-kernel"
+features = "channels"
+
+[[explain]]
+method = "shapley-permutation"
+features = { method = "superpixels", file = "labels.npy" }
+
+[[explain]]
+method = "lime"
+features = { method = "cells-by-channel", cells = 4 }
+"""
+
+
+def written(folder: Path, text: str) -> Path:
+    (folder / "methods.toml").write_text(text)
+    return folder / "methods.toml"
+
+
+def test_a_methods_file_names_every_method_and_its_digest_is_in_the_records(
+    samewhy: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    series = golden("series_int8")
+    opened, samples = open_predictor(series), random_samples(open_predictor(series), 2)
+    np.save(tmp_path / "labels.npy", np.arange(16) // 4)
+    source, path = saved(tmp_path, samples, targets=np.array([2, 0])), written(tmp_path, EVERY)
+    code, said, _ = samewhy("explain", series, "--input", source, "--out", tmp_path / "out", "--methods", path)
+    assert code == 0
+    how, identity = read_methods(path)
+    explainers = how.explainers()
+    assert len(explainers) == 5
+    for explainer in explainers:
+        record, arrays = load(tmp_path / "out" / "records" / f"{explainer.name}.json")
+        assert (record.seed, record.methods, record.stopped) == (5, identity, "plan")
+        assert np.array_equal(arrays.maps, explain(opened, samples, np.array([2, 0]), explainer, seed=5))
+        assert arrays.class_maps is not None
+        assert arrays.class_maps.shape == (2, 3, *arrays.maps.shape[1:])
+        assert sum(line.startswith(f"{explainer.name}: {record.queries:,} queries") for line in said.splitlines()) == 1
+
+
+def test_without_a_methods_file_the_seed_is_nought_and_no_digest_is_recorded(
+    samewhy: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    samewhy("explain", INT8, "--input", saved(tmp_path, images()), "--out", tmp_path)
+    record, arrays = load(tmp_path / "records" / "rise-array-surrogate.json")
+    assert (record.seed, record.methods, record.stopped, arrays.class_maps) == (0, None, "plan", None)
+
+
+def test_a_budget_of_queries_is_told_and_kept(samewhy: Callable[..., Outcome], tmp_path: Path) -> None:
+    path = written(tmp_path, '[budget]\nqueries = 96\nerror = 0.0001\n[[explain]]\nmethod = "rise"\ngrid = 4\n')
+    _, said, bar = samewhy("explain", INT8, "--input", saved(tmp_path, images()), "--out", tmp_path, "--methods", path)
+    record, _ = load(tmp_path / "records" / "rise-centred.json")
+    assert (record.queries, record.stopped) == (96, "queries")
+    (line,) = [one for one in said.splitlines() if one.startswith("rise-centred")]
+    assert "rise-centred: 96 queries a sample, " in line
+    assert " % of a map's span, reliability " in line
+    assert "all queries of the budget, 0.01 % would take about " in line
+    assert "288/288" in bar
+
+
+def test_an_error_that_is_met_is_told_without_a_forecast(samewhy: Callable[..., Outcome], tmp_path: Path) -> None:
+    path = written(tmp_path, '[budget]\nerror = 0.5\n[[explain]]\nmethod = "rise"\ngrid = 4\n')
+    _, said, bar = samewhy("explain", INT8, "--input", saved(tmp_path, images()), "--out", tmp_path, "--methods", path)
+    (line,) = [one for one in said.splitlines() if one.startswith("rise-centred")]
+    assert line.endswith("error met")
+    queries = load(tmp_path / "records" / "rise-centred.json")[0].queries
+    assert f"{3 * queries}/{3 * queries}" in bar
+
+
+def test_a_plan_that_cannot_be_cut_short_says_so(samewhy: Callable[..., Outcome], tmp_path: Path) -> None:
+    path = written(tmp_path, '[budget]\nqueries = 96\n[[explain]]\nmethod = "occlusion"\n')
+    source = saved(tmp_path, images())
+    _, said, _ = samewhy("explain", INT8, "--input", source, "--out", tmp_path, "--methods", path)
+    assert "nothing drawn, no error, asked whole, its plan cannot be cut short" in said
+    path = written(tmp_path, '[budget]\nqueries = 6\n[[explain]]\nmethod = "occlusion"\n')
+    outcome = samewhy("explain", INT8, "--input", source, "--out", tmp_path, "--methods", path)
+    assert "occlusion has 10 queries, [budget] queries = 6; its plan cannot be cut short" in one_sentence(outcome)
+
+
+def test_threads_change_no_answer_and_no_count(
+    samewhy: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, counts = saved(tmp_path, images(5)), []
+    for threads in (1, 4):
+        monkeypatch.setattr("samewhy_edge.cli.os.cpu_count", lambda threads=threads: threads)
+        _, said, _ = samewhy("explain", INT8, "--input", source, "--out", tmp_path / f"{threads}")
+        counts.append(said.splitlines()[-1])
+    assert counts[0] == counts[1]
+    for explainer in DEFAULTS:
+        one, other = (
+            (tmp_path / f"{threads}" / "records" / f"{explainer.name}.npz").read_bytes() for threads in (1, 4)
+        )
+        assert one == other
+
+
+def test_a_bad_methods_file_is_told_before_the_model_is_opened(
+    samewhy: Callable[..., Outcome], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("samewhy_edge.predictor.open_predictor", lambda _: pytest.fail("opened"))
+    path = written(tmp_path, "sede = 3")
+    outcome = samewhy("explain", INT8, "--input", saved(tmp_path, images()), "--out", tmp_path, "--methods", path)
+    assert "did you mean 'seed'?" in one_sentence(outcome)
+
+
+def test_a_methods_file_beside_a_study_is_refused(samewhy: Callable[..., Outcome], tmp_path: Path) -> None:
+    outcome = samewhy("explain", "study.toml", "--out", tmp_path, "--methods", "methods.toml")
+    assert "--methods methods.toml beside a study file; its [[explain]] tables hold the methods" in one_sentence(
+        outcome
+    )
 
 
 @pytest.mark.parametrize(

@@ -78,7 +78,7 @@ def test_occlusion_by_single_positions_of_an_additive_world_is_what_each_adds(sp
 def test_occlusion_of_an_additive_world_is_the_mean_of_its_window_sums(geometry: Any) -> None:
     spatial, window, stride = geometry
     world, samples = additive(*spatial, 1), noise(1, *spatial, 1)
-    plan = Occlusion(window, stride).plan(spatial, 0)
+    plan = Occlusion(window, stride).plan((*spatial, 1), 0)
     hidden = 1 - plan.keep(1, len(plan)).reshape(len(plan) - 1, -1)
     drops = hidden @ world.shares(samples[0], 1).ravel()
     maps = explain(world, samples, np.array([1]), Occlusion(window, stride), seed=0)
@@ -100,14 +100,14 @@ def test_occlusion_of_a_class_that_nothing_speaks_for_is_zero_everywhere() -> No
 
 
 def test_occlusion_ignores_the_seed_and_moves_half_a_stride_for_another_draw() -> None:
-    assert Occlusion().plan((8, 8), 0) == Occlusion().plan((8, 8), 99)
-    assert Occlusion((4,), (4,)).plan((8, 9), 0, draw=1) == Windows((8, 9), (4, 4), (4, 4), (2, 2))
+    assert Occlusion().plan((8, 8, 1), 0) == Occlusion().plan((8, 8, 1), 99)
+    assert Occlusion((4,), (4,)).plan((8, 9, 1), 0, draw=1) == Windows((8, 9), (4, 4), (4, 4), (2, 2))
 
 
 @pytest.mark.parametrize("draw", [0, 1])
 def test_another_draw_of_occlusion_still_finds_the_patch(draw: int) -> None:
     explainer, world = Occlusion((3,), (2,)), OnePatch((slice(4, 5),))
-    plan, series = explainer.plan((9,), 0, draw), np.ones((9, 1), np.float32)
+    plan, series = explainer.plan((9, 1), 0, draw), np.ones((9, 1), np.float32)
     scores = world(plan.keep(0, len(plan))[..., None] * series)[:, 1]
     one = explainer.estimate(plan, scores[None])[0]
     assert one[4] == one.max() > one[[1, 7]].max()
@@ -115,12 +115,12 @@ def test_another_draw_of_occlusion_still_finds_the_patch(draw: int) -> None:
 
 def test_a_stride_larger_than_the_window_is_refused() -> None:
     with pytest.raises(InputError, match=r"stride \[3, 3\] is larger than window \[2, 2\]; positions would stay uncov"):
-        Occlusion((2,), (3,)).plan((8, 8), 0)
+        Occlusion((2,), (3,)).plan((8, 8, 1), 0)
 
 
 def test_a_window_larger_than_the_sample_is_refused() -> None:
     with pytest.raises(InputError, match=r"window \[9\] does not fit spatial axes \[8, 12\]"):
-        Occlusion((9,), (2,)).plan((8, 12), 0)
+        Occlusion((9,), (2,)).plan((8, 12, 1), 0)
 
 
 @pytest.mark.parametrize("explainer", RISES, ids=named)
@@ -130,7 +130,7 @@ def test_rise_equals_its_loops(explainer: Rise, spatial: tuple[int, ...]) -> Non
     rise = Rise(130, 3, 0.4, explainer.estimator, fill=0.25)
     world, samples = additive(*spatial, 2, offset=2.0), noise(2, *spatial, 2)
     maps = explain(world, samples, np.array([1, 2]), rise, seed=4)
-    keep = rise.plan(spatial, 4).keep(0, 130)
+    keep = rise.plan((*spatial, 1), 4).keep(0, 130)
     for sample, target, found in zip(samples, (1, 2), maps, strict=True):
         blended = keep[..., None] * sample + (1 - keep[..., None]) * np.float32(0.25)
         np.testing.assert_allclose(found, slow(keep, world(blended)[:, target], 0.4), atol=1e-5)
@@ -148,7 +148,7 @@ def ones() -> Any:
 
 def within_errors(rise: Rise, world: Additive, expected: Any) -> bool:
     """Whether the map is within 4.5 standard errors of `expected` everywhere."""
-    plan = rise.plan((12,), 0)
+    plan = rise.plan((12, 1), 0)
     keep = plan.keep(0, len(plan))
     scores = world(keep[..., None])[:, 0]
     weights = scores - scores.mean() if rise.estimator == "centred" else scores
@@ -205,7 +205,7 @@ def test_rise_points_at_the_one_patch_that_is_read() -> None:
 
 
 def test_rise_sees_equal_masks_under_equal_seeds_and_others_under_others() -> None:
-    first, again, seed, draw = (digest(Rise().plan((28, 28), *key)) for key in ((3, 0), (3, 0), (4, 0), (3, 1)))
+    first, again, seed, draw = (digest(Rise().plan((28, 28, 1), *key)) for key in ((3, 0), (3, 0), (4, 0), (3, 1)))
     assert first == again
     assert len({first, seed, draw}) == 3
 
@@ -259,20 +259,20 @@ def test_shuffled_scores_are_dealt_within_a_sample_and_otherwise_to_each_sample(
 
 
 def test_shuffling_keeps_the_score_of_the_whole_sample() -> None:
-    plan = Occlusion().plan((8, 8), 0)
+    plan = Occlusion().plan((8, 8, 1), 0)
     scores = np.arange(len(plan), dtype=np.float32)[None]
     assert all(shuffled(plan, scores, seed)[0, 0] == 0 for seed in range(20))
 
 
 def test_shuffling_reaches_every_query_that_hides_something() -> None:
-    plan = Occlusion((2,), (1,)).plan((10, 10), 0)
+    plan = Occlusion((2,), (1,)).plan((10, 10, 1), 0)
     scores = np.arange(len(plan), dtype=np.float32)[None]
     moved = np.any([shuffled(plan, scores, seed)[0] != scores[0] for seed in range(20)], axis=0)
     assert np.flatnonzero(~moved).tolist() == [0]
 
 
 def test_shuffling_repeats_with_its_seed_alone_and_leaves_the_scores() -> None:
-    plan, scores = Rise(100).plan((28, 28), 0), noise(2, 100)
+    plan, scores = Rise(100).plan((28, 28, 1), 0), noise(2, 100)
     before = scores.copy()
     first, again, other = (shuffled(plan, scores, seed) for seed in (1, 1, 2))
     assert np.array_equal(first, again)
@@ -282,7 +282,7 @@ def test_shuffling_repeats_with_its_seed_alone_and_leaves_the_scores() -> None:
 
 def test_shuffled_scores_know_nothing_of_the_patch() -> None:
     world, rise = OnePatch((slice(4, 8), slice(16, 20))), Rise(1000)
-    plan = rise.plan((28, 28), 0)
+    plan = rise.plan((28, 28, 1), 0)
     scores = world(plan.keep(0, 1000)[..., None])[:, 1][None]
     true, dealt = rise.estimate(plan, scores)[0], rise.estimate(plan, shuffled(plan, scores, 0))[0]
     assert dealt[4:8, 16:20].mean() < 0.2 * true[4:8, 16:20].mean()
@@ -300,16 +300,16 @@ def test_weighing_sums_over_all_batches_of_masks() -> None:
 )
 def test_rise_without_chance_is_refused(rise: Rise) -> None:
     with pytest.raises(InputError, match="expected at least 2 queries, a grid of at least 2 cells, a share between"):
-        rise.plan((28, 28), 0)
+        rise.plan((28, 28, 1), 0)
 
 
 def test_the_smallest_rise_is_two_masks_of_two_cells() -> None:
-    assert Rise(queries=2, grid=2, share=0.01).plan((2, 9), 0).keep(0, 2).shape == (2, 2, 9)
+    assert Rise(queries=2, grid=2, share=0.01).plan((2, 9, 1), 0).keep(0, 2).shape == (2, 2, 9)
 
 
 def test_a_grid_with_more_cells_than_positions_is_refused() -> None:
     with pytest.raises(InputError, match=r"grid \[7\] does not fit spatial axes \[28, 6\]"):
-        Rise(grid=7).plan((28, 6), 0)
+        Rise(grid=7).plan((28, 6, 1), 0)
 
 
 def test_an_explainer_is_read_from_its_table() -> None:
@@ -322,7 +322,7 @@ def test_an_explainer_is_read_from_its_table() -> None:
     ("table", "sentence"),
     [
         ({"method": "ries"}, r"\[explain\] unknown method 'ries'; did you mean 'rise'"),
-        ({"queries": 9}, r"\[explain\] names no method; expected one of: occlusion, rise"),
+        ({"queries": 9}, r"\[explain\] names no method; expected one of: hierarchy, hsic, lime, occlusion, rise"),
         ({"method": "rise", "query": 9}, r"\[explain.rise\] unknown key 'query'; did you mean 'queries'"),
         ({"method": "rise", "queries": 9.5}, r"explain.rise.queries is 9.5, a number; expected a whole number"),
         ({"method": "rise", "estimator": "centered"}, "unknown value 'centered'; did you mean 'centred'"),
@@ -348,14 +348,15 @@ def test_defaults_are_those_that_records_so_far_were_made_with() -> None:
 def test_names_tell_the_estimators_apart() -> None:
     explainers: list[Explainer] = [Occlusion(), *RISES]
     assert [named(one) for one in explainers] == ["occlusion", "rise-centred", "rise-published"]
-    assert set(EXPLAINERS) == {"occlusion", "rise", "shapley-permutation", "shapley-kernel"}
+    known = {"occlusion", "hierarchy", "rise", "shapley-permutation", "shapley-kernel", "lime", "sobol", "hsic"}
+    assert set(EXPLAINERS) == known
 
 
 @pytest.mark.parametrize("explainer", DEFAULTS, ids=named)
 def test_the_plan_of_a_study_is_draw_zero(explainer: Explainer) -> None:
-    assert digest(explainer.plan((28, 28), 3)) == digest(explainer.plan((28, 28), 3, draw=0))
+    assert digest(explainer.plan((28, 28, 1), 3)) == digest(explainer.plan((28, 28, 1), 3, draw=0))
 
 
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(InputError, match="a seed of at least 0"):
-        Rise().plan((28, 28), -1)
+        Rise().plan((28, 28, 1), -1)

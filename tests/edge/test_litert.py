@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import pytest
@@ -86,28 +86,88 @@ def test_a_file_that_mixes_its_batch_is_found_by_its_promise() -> None:
     assert [check.promise for check in checks if not check.kept] == ["the batch size changes nothing"]
 
 
+@pytest.mark.parametrize("kernels", KERNELS)
 @pytest.mark.parametrize("name", INTEGERS)
-def test_padding_of_small_tails_changes_nothing(name: str) -> None:
-    samples = random_samples(open_predictor(golden(name)), 7)
-    fresh = {count: open_predictor(golden(name))(samples[:count]) for count in (5, 3, 2, 7)}
-    subject = open_predictor(golden(name))
-    for count, known in fresh.items():
-        assert np.array_equal(subject(samples[:count]), known)
-        assert np.array_equal(known, fresh[7][:count])
+def test_codes_do_not_depend_on_the_sizes_of_the_batches_before(name: str, kernels: str) -> None:
+    subject = open_predictor(golden(name, kernels=kernels))
+    assert subject.coded
+    codes = fixed_codes(subject, 12)
+    known = directly(name, kernels, codes)
+    assert subject.spec.output
+    for count in (5, 3, 12, 1, 2, 12, 7):
+        assert np.array_equal(subject.coded(codes[-count:]), subject.spec.output.decode(known[-count:]))
 
 
-def test_small_tails_are_padded_and_only_other_sizes_are_allocated_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject, sizes = open_predictor(golden("image_int8")), []
-    samples, allocate = random_samples(subject, 12), litert.LiteRT._allocate
+def test_batches_of_many_sizes_share_one_interpreter_that_is_resized_and_never_padded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    subject, shapes, loads = open_predictor(golden("image_int8")), [], []
+    samples, resize, load = random_samples(subject, 12), litert.LiteRT._resize, litert.load
 
     def noting(self: litert.LiteRT, shape: tuple[int, ...]) -> None:
-        sizes.append(shape[0])
-        allocate(self, shape)
+        shapes.append(shape)
+        resize(self, shape)
 
-    monkeypatch.setattr(litert.LiteRT, "_allocate", noting)
-    for count in (6, 6, 5, 3, 2, 1, 12):
+    def loading(*given: Any) -> Any:
+        loads.append(given)
+        return load(*given)
+
+    monkeypatch.setattr(litert.LiteRT, "_resize", noting)
+    monkeypatch.setattr(litert, "load", loading)
+    for count in (6, 6, 5, 5, 1, 12):
         subject(samples[:count])
-    assert sizes == [6, 2, 12]
+    assert [shape[0] for shape in shapes] == [6, 5, 1, 12]
+    assert len(loads) == 1
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_both_doors_give_the_same_scores(name: str) -> None:
+    subject = open_predictor(golden(name))
+    assert subject.coded
+    assert subject.spec.input
+    samples = random_samples(subject, 9)
+    assert subject.coded(subject.spec.input.encode(samples)).tobytes() == subject.ask(samples).tobytes()
+    assert subject.coded(subject.spec.input.encode(samples[:0])).shape == (0, 3)
+
+
+@pytest.mark.parametrize("name", REALS)
+def test_a_real_input_has_no_door_for_codes(name: str) -> None:
+    assert open_predictor(golden(name)).coded is None
+
+
+def test_after_an_allocation_that_fails_a_fresh_interpreter_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject, loads, load = open_predictor(golden("image_int8")), [], litert.load
+    samples = random_samples(subject, 3)
+    known = open_predictor(golden("image_int8"))(samples)
+
+    @final
+    class Failing:
+        """Refuses to hold more than one sample."""
+
+        def __init__(self, inner: Any) -> None:
+            self.inner, self.spoiled = inner, False
+
+        def __getattr__(self, name: str) -> Any:
+            assert not self.spoiled
+            return getattr(self.inner, name)
+
+        def resize_tensor_input(self, index: int, shape: tuple[int, ...]) -> None:
+            self.spoiled = shape[0] > 1
+            self.inner.resize_tensor_input(index, (1, *shape[1:]))
+
+        def allocate_tensors(self) -> None:
+            if self.spoiled:
+                raise RuntimeError("failed to prepare")
+            self.inner.allocate_tensors()
+
+    def loading(*given: Any) -> Any:
+        loads.append(Failing(load(*given)))
+        return loads[-1]
+
+    monkeypatch.setattr(litert, "load", loading)
+    assert np.array_equal(subject(samples), known)
+    assert np.array_equal(subject(samples), known)  # and is asked one by one from then on
+    assert [one.spoiled for one in loads] == [True, False]
 
 
 def test_a_file_that_fixes_its_batch_is_asked_one_by_one_and_answers_the_same() -> None:

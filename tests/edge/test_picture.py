@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from samewhy_edge.errors import OutputError
-from samewhy_edge.picture import AGAINST, FOR, NEUTRAL, contact_sheet, diverging, enlarge, grey, write_png
+from samewhy_edge.picture import AGAINST, FOR, NEUTRAL, as_drawn, contact_sheet, diverging, enlarge, grey, write_png
 
 
 def chunks(content: bytes) -> dict[bytes, bytes]:
@@ -115,6 +115,30 @@ def test_each_map_of_a_contact_sheet_stands_beside_its_sample() -> None:
     sheet = contact_sheet(noise(2, 96, 96, 1), [maps])
     assert tuple(sheet[100, 100]) == FOR
     assert tuple(sheet[0, 100]) == NEUTRAL
+
+
+def test_a_map_of_channels_of_a_series_has_a_row_a_channel_as_its_sample_has() -> None:
+    one = np.arange(6, dtype=np.float32).reshape(3, 2)  # (T, C)
+    assert as_drawn(one, 2).tolist() == [[0, 2, 4], [1, 3, 5]]
+    assert as_drawn(one[:, 0], 2).tolist() == [[0, 2, 4]]
+    sample = noise(1, 3, 2)
+    sheet = contact_sheet(sample, [one[None]])
+    assert tuple(sheet[95, 4 + 96 * 2 - 1]) == FOR  # the last step of the last channel
+    assert tuple(sheet[0, 4 + 96]) == NEUTRAL
+
+
+def test_a_map_of_channels_of_an_image_is_their_sum() -> None:
+    one = np.zeros((2, 2, 3), np.float32)
+    one[0, 1] = (1, 2, -1)
+    one[1, 0] = (-1, 0, 1)
+    assert as_drawn(one, 3).tolist() == [[0, 2], [0, 0]]
+    assert as_drawn(one[..., 0], 3).tolist() == [[0, 1], [-1, 0]]
+
+
+@pytest.mark.parametrize("shape", [(8, 6, 3), (40, 2), (49, 10, 1)])
+def test_a_contact_sheet_takes_maps_with_channels_beside_maps_without(shape: tuple[int, ...]) -> None:
+    both = contact_sheet(noise(2, *shape), [noise(2, *shape), noise(2, *shape[:-1])])
+    assert both.shape == contact_sheet(noise(2, *shape), [noise(2, *shape[:-1])] * 2).shape
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 9, 100])

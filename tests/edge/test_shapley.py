@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.errors import InputError
 from samewhy_edge.explain import Explainer, explain
+from samewhy_edge.features import Coalitions, key
 from samewhy_edge.plan import Windows, digest
-from samewhy_edge.shapley import ORDERS, PAIRS, ROUNDING, SUBSETS, KernelShap, Permutation, key
+from samewhy_edge.shapley import ORDERS, PAIRS, ROUNDING, SUBSETS, KernelShap, Permutation
+from tests import oracles
 from tests.worlds import OnePatch, additive
 
 SAMPLERS: tuple[Literal["paired", "leverage"], ...] = ("paired", "leverage")
@@ -76,7 +78,7 @@ def mean_error(game: Game, explainer: Explainer, d: int, seeds: range) -> float:
 
 def inner(explainer: Any, d: int, seed: int = 0) -> Any:
     """The coalitions (M - 2, d) between the empty and the full one."""
-    plan = explainer.plan((d,), seed)
+    plan = explainer.plan((d, 1), seed)
     return plan.keep(2, len(plan)).astype(int)
 
 
@@ -235,7 +237,7 @@ def test_errors_shrink_as_queries_grow(few: Any, many: Any) -> None:
 
 @pytest.mark.parametrize("explainer", [Permutation((5,), 1), Permutation((4,), 3)])
 def test_permutation_is_unbiased(explainer: Permutation) -> None:
-    d = explainer.cells[0]
+    d = explainer.features[0]
     game = any_game(d, 3)
     found = np.array([values_of(game, explainer, (d,), seed) for seed in range(400)])
     error = found.std(axis=0, ddof=1) / 20
@@ -275,7 +277,7 @@ def test_antithetic_walks_are_closer_than_plain_ones_at_equal_queries() -> None:
 
 def test_standard_errors_are_the_spread_over_seeds() -> None:
     game, explainer = any_game(5), Permutation((5,), 50)
-    plans = [explainer.plan((5,), seed) for seed in range(60)]
+    plans = [explainer.plan((5, 1), seed) for seed in range(60)]
     scores = [game(plan.keep(0, len(plan))[..., None]).T for plan in plans]
     found = np.array([explainer.estimate(*one)[0] for one in zip(plans, scores, strict=True)])
     told = np.array([explainer.errors(*one)[0] for one in zip(plans, scores, strict=True)])
@@ -284,8 +286,129 @@ def test_standard_errors_are_the_spread_over_seeds() -> None:
 
 def test_a_single_order_has_no_standard_error() -> None:
     explainer = Permutation((5,), 1)
-    plan = explainer.plan((5,), 0)
+    plan = explainer.plan((5, 1), 0)
     assert np.isnan(explainer.errors(plan, np.zeros((2, len(plan)), np.float32))).all()
+
+
+def rough_game(d: int, seed: int) -> Game:
+    """Players speak for themselves, in pairs and in threes."""
+    random = np.random.default_rng(seed)
+    shown = np.arange(2**d)[:, None] >> np.arange(d) & 1
+    worth = shown @ random.normal(size=d)
+    for size in (2, 3):
+        for some in combinations(range(d), size):
+            worth = worth + random.normal() * shown[:, some].prod(axis=1)
+    return Game(worth[None])
+
+
+def scores_of(game: Game, plan: Any) -> Any:
+    return game(plan.keep(0, len(plan))[..., None]).T
+
+
+@pytest.mark.parametrize(
+    "explainer",
+    [
+        Permutation((7,), 8),
+        KernelShap((7,), 46, "paired"),
+        KernelShap((7,), 90, "paired"),
+        KernelShap((7,), 46),
+        KernelShap((7,), 90),  # of 128
+    ],
+    ids=lambda one: f"{label(one)}-{getattr(one, 'queries', 8)}",
+)
+def test_intervals_hold_the_truth_as_often_as_they_say(explainer: Any) -> None:
+    inside = []
+    for seed in range(150):
+        game, plan = rough_game(7, seed), explainer.plan((7, 1), seed + 1000)
+        scores = scores_of(game, plan)
+        reach = oracles.t_bound(explainer.freedom(plan)) * explainer.errors(plan, scores)[0]
+        inside.append(np.abs(explainer.estimate(plan, scores)[0] - shapley_values(game.__getitem__, 7)) <= reach)
+    assert 0.92 < np.mean(inside) < 0.985
+
+
+@pytest.mark.parametrize("explainer", [KernelShap((5,), 32), KernelShap((5,), 40, "paired")], ids=label)
+def test_all_coalitions_leave_no_error_and_no_halves(explainer: KernelShap) -> None:
+    plan: Any = explainer.plan((5, 1), 0)
+    scores = scores_of(any_game(5), plan)
+    assert not explainer.errors(plan, scores).any()
+    assert explainer.freedom(plan) == math.inf
+    assert explainer.halves(plan, scores) is None
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("queries", [4, 12, 16])
+def test_queries_that_do_not_determine_the_fit_leave_the_error_unknown(
+    queries: int, sampler: Literal["paired", "leverage"]
+) -> None:
+    explainer = KernelShap((9,), queries, sampler)
+    plan: Any = explainer.plan((9, 1), 0)
+    scores = np.random.default_rng(0).normal(size=(2, len(plan))).astype(np.float32)
+    assert np.isnan(explainer.errors(plan, scores)).all()
+    assert math.isnan(explainer.freedom(plan))
+    assert explainer.halves(plan, scores) is None
+
+
+def test_an_interaction_in_pairs_has_no_error_though_coalitions_are_drawn() -> None:
+    for explainer in (Permutation((6,), 3), KernelShap((6,), 40), KernelShap((6,), 40, "paired")):
+        plan: Any = explainer.plan((6, 1), 1)
+        assert np.abs(explainer.errors(plan, scores_of(pairs_game(6), plan))).max() < 1e-5
+
+
+def test_freedom_is_what_pairs_and_orders_leave_over() -> None:
+    found = [one.freedom(one.plan((9, 1), 0)) for one in (Permutation((9,), 6), KernelShap((9,), 60, "paired"))]  # type: ignore[arg-type]
+    assert found == [5, pytest.approx(29 - 8)]
+    leverage = KernelShap((9,), 200)  # sizes 1 and 8 are taken whole: 9 of 99 pairs
+    assert 90 - 8 < leverage.freedom(leverage.plan((9, 1), 0)) < 90  # type: ignore[arg-type]
+
+
+def test_sizes_that_are_taken_whole_leave_no_error() -> None:
+    explainer = KernelShap((8,), 150)  # sizes 1, 2, 6 and 7 whole, and a part of the others
+    plan: Any = explainer.plan((8, 1), 0)
+    sizes = plan.chosen.sum(axis=1)
+    small = np.where((sizes == 1) | (sizes == 2), np.random.default_rng(0).normal(size=len(plan)), 0)
+    large = np.where((sizes == 3) | (sizes == 4), np.random.default_rng(0).normal(size=len(plan)), 0)
+    errors = [explainer.errors(plan, one[None].astype(np.float32)).mean() for one in (small, large)]
+    assert errors[0] < 0.5 * errors[1]
+
+
+@pytest.mark.parametrize("permutations", [2, 5])
+def test_halves_of_permutations_are_maps_of_every_other_order(permutations: int) -> None:
+    explainer = Permutation((5,), permutations)
+    plan: Any = explainer.plan((5, 1), 0)
+    scores = scores_of(any_game(5), plan)
+    for start, found in enumerate(explainer.halves(plan, scores) or ()):
+        rows = [0, 1, *(2 + 8 * order + step for order in range(start, permutations, 2) for step in range(8))]
+        part = Coalitions(plan.labels, plan.chosen[rows])
+        np.testing.assert_allclose(found, explainer.estimate(part, scores[:, rows]), atol=1e-6)
+
+
+def test_a_single_order_has_no_halves() -> None:
+    plan: Any = Permutation((5,), 1).plan((5, 1), 0)
+    assert Permutation((5,), 1).halves(plan, np.zeros((1, len(plan)), np.float32)) is None
+
+
+def test_halves_of_independent_pairs_are_maps_of_every_other_pair() -> None:
+    explainer = KernelShap((6,), 60, "paired")
+    plan: Any = explainer.plan((6, 1), 0)
+    scores = scores_of(any_game(6), plan)
+    for start, found in enumerate(explainer.halves(plan, scores) or ()):
+        rows = [0, 1, *(2 + 2 * pair + one for pair in range(start, 29, 2) for one in (0, 1))]
+        part = Coalitions(plan.labels, plan.chosen[rows])
+        np.testing.assert_allclose(found, explainer.estimate(part, scores[:, rows]), atol=1e-6)
+
+
+def test_halves_of_leverage_share_no_pair_and_each_is_exact_where_cells_interact_in_pairs() -> None:
+    explainer = KernelShap((8,), 120)
+    plan: Any = explainer.plan((8, 1), 0)
+    game = pairs_game(8)
+    scores = scores_of(game, plan)
+    spoiled = scores.copy()
+    spoiled[:, 2::4] += 1  # one of each pair of the first half
+    (first, second), (worse, same) = (explainer.halves(plan, one) or () for one in (scores, spoiled))
+    truth = shapley_values(game.__getitem__, 8)
+    np.testing.assert_allclose([first[0], second[0]], [truth, truth], atol=1e-4)
+    assert np.array_equal(second, same)
+    assert not np.allclose(first, worse, atol=0.01)
 
 
 # Plans
@@ -301,13 +424,13 @@ def test_walks_show_one_cell_more_at_each_step_and_go_back_by_complements(d: int
 
 @pytest.mark.parametrize("explainer", every(7, queries=40), ids=label)
 def test_a_plan_begins_with_nothing_and_everything(explainer: Any) -> None:
-    assert explainer.plan((2 * 7,), 0).keep(0, 2).mean(axis=1).tolist() == [0, 1]
+    assert explainer.plan((2 * 7, 1), 0).keep(0, 2).mean(axis=1).tolist() == [0, 1]
     assert set(inner(explainer, 7).sum(axis=1)) <= set(range(1, 7))
 
 
 @pytest.mark.parametrize("permutations", [1, 4])
 def test_permutation_asks_each_end_once_and_the_rest_by_walk(permutations: int) -> None:
-    assert len(Permutation((7,), permutations).plan((28, 28), 0)) == 2 + 2 * permutations * 48
+    assert len(Permutation((7,), permutations).plan((28, 28, 1), 0)) == 2 + 2 * permutations * 48
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -315,7 +438,7 @@ def test_permutation_asks_each_end_once_and_the_rest_by_walk(permutations: int) 
 def test_kernel_shap_asks_no_more_than_its_queries(
     sampler: Literal["paired", "leverage"], queries: int, asked: int
 ) -> None:
-    assert len(KernelShap((5,), queries, sampler).plan((5,), 0)) == asked
+    assert len(KernelShap((5,), queries, sampler).plan((5, 1), 0)) == asked
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
@@ -363,8 +486,8 @@ def test_each_cell_is_as_likely_in_a_coalition_as_any_other(explainer: KernelSha
 @pytest.mark.parametrize("explainer", every(7, queries=60), ids=label)
 def test_equal_seeds_ask_equal_masks_and_other_seeds_and_draws_others(explainer: Any) -> None:
     keys = ((3, 0), (3, 0), (4, 0), (3, 1), (4, 1))
-    first, again, *others = (digest(explainer.plan((28, 28), *one)) for one in keys)
-    assert first == again == digest(explainer.plan((28, 28), 3))
+    first, again, *others = (digest(explainer.plan((28, 28, 1), *one)) for one in keys)
+    assert first == again == digest(explainer.plan((28, 28, 1), 3))
     assert len({first, *others}) == 4
 
 
@@ -435,15 +558,15 @@ def test_cells_that_were_always_shown_together_get_the_same_value(sampler: Liter
         (Permutation(), -1, "seed=-1; expected at least 1 permutation, a seed of at least 0"),
         (KernelShap(queries=3), 0, "shapley-kernel with queries=3, seed=0; expected at least 4 queries"),
         (KernelShap(), -1, "seed=-1; expected at least 4 queries, a seed of at least 0"),
-        (KernelShap((1,)), 0, r"cells \[1\] make a single cell; expected at least 2 cells"),
-        (Permutation((1, 1)), 0, r"cells \[1, 1\] make a single cell"),
-        (Permutation((9,)), 0, r"cells \[9\] does not fit spatial axes \[8, 8\]"),
-        (KernelShap((2, 2, 2)), 0, r"cells \[2, 2, 2\] does not fit spatial axes \[8, 8\]"),
+        (KernelShap((1,)), 0, r"features \[1\] of a sample \[8, 8, 1\] are a single one; expected at least 2"),
+        (Permutation((1, 1)), 0, r"features \[1, 1\] of a sample \[8, 8, 1\] are a single one"),
+        (Permutation((9,)), 0, r"features \[9\] does not fit spatial axes \[8, 8\]"),
+        (KernelShap((2, 2, 2)), 0, r"features \[2, 2, 2\] does not fit spatial axes \[8, 8\]"),
     ],
 )
 def test_nonsense_is_refused_with_what_was_found_and_expected(explainer: Any, seed: int, sentence: str) -> None:
     with pytest.raises(InputError, match=sentence):
-        explainer.plan((8, 8), seed)
+        explainer.plan((8, 8, 1), seed)
 
 
 @pytest.mark.parametrize("explainer", every(4), ids=label)

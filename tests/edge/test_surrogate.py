@@ -46,7 +46,7 @@ def test_a_world_of_fine_cells_is_fitted_without_rest_and_mapped_exactly() -> No
     weights = np.random.default_rng(2).normal(size=(1, 6, 1)).astype(np.float32)
     ones = np.ones((1, 6, 1), np.float32)
     explainer = rise("surrogate", 160, "random")
-    plan = explainer.plan((6,), 0)
+    plan = explainer.plan((6, 1), 0)
     scores = of_targets(ask(Additive(weights), ones, plan), np.zeros(1, np.int64))
     known = 0.5 * plan.upsampling.overlap(0) @ weights[0, :, 0]
     np.testing.assert_allclose(explainer.estimate(plan, scores)[0], known, rtol=0, atol=2e-3)
@@ -65,7 +65,7 @@ def test_an_array_with_a_surrogate_halves_the_error_of_random_masks_at_equal_que
 
 def test_corrected_adds_the_centred_map_of_what_is_left() -> None:
     explainer = rise("corrected", 64)
-    plan = explainer.plan(SPATIAL, 0)
+    plan = explainer.plan((*SPATIAL, 1), 0)
     scores = of_targets(ask(world(), samples(), plan), TARGETS) ** 2
     fitted = fit(plan, scores)
     known = expected_maps(plan, fitted.coefficients) + weigh(plan, fitted.residuals) / 32
@@ -74,7 +74,7 @@ def test_corrected_adds_the_centred_map_of_what_is_left() -> None:
 
 
 def test_the_residuals_are_what_the_regression_leaves() -> None:
-    plan = rise("surrogate", 64).plan(SPATIAL, 0)
+    plan = rise("surrogate", 64).plan((*SPATIAL, 1), 0)
     scores = np.random.default_rng(3).normal(size=(2, 64)).astype(np.float32)
     fitted, features = fit(plan, scores), pooled(plan)
     explained = (features - features.mean(axis=0)) @ fitted.coefficients.T
@@ -121,6 +121,35 @@ def test_mask_sum_of_a_constant_is_the_constant() -> None:
 
 
 def test_a_surrogate_of_windows_is_refused() -> None:
-    plan = Occlusion().plan(SPATIAL, 0)
+    plan = Occlusion().plan((*SPATIAL, 1), 0)
     with pytest.raises(InputError, match="got a plan of Windows; expected one made of grids"):
         rise("surrogate", 64).estimate(plan, np.zeros((1, len(plan)), np.float32))
+
+
+def test_masks_that_are_all_one_leave_the_map_at_zero() -> None:
+    plan = RandomGrids(SPATIAL, 2, 3, 0.999, (0, 0))
+    assert (plan.keep(0, 2) == 1).all()
+    fitted = fit(plan, np.array([[1, 2]], np.float32))
+    assert not fitted.coefficients.any()
+    np.testing.assert_allclose(fitted.residuals, [[-0.5, 0.5]])
+
+
+def test_directions_and_what_they_keep_are_the_coefficients() -> None:
+    plan = rise("surrogate", 64).plan((*SPATIAL, 1), 0)
+    scores = np.random.default_rng(3).normal(size=(2, 64)).astype(np.float32)
+    fitted = fit(plan, scores)
+    np.testing.assert_allclose((scores @ fitted.left * fitted.shrink) @ fitted.right, fitted.coefficients, atol=1e-5)
+    np.testing.assert_allclose(fitted.left.T @ fitted.left, np.eye(fitted.left.shape[1]), atol=1e-9)
+
+
+@pytest.mark.parametrize("design", ["sobol", "array", "random"])
+def test_a_surrogate_takes_the_border_into_account(design: str) -> None:
+    """Clamped masks of an additive world: the map is what clamped masks converge to, not mirrored ones."""
+    maps, known = (
+        explain(world(), samples(), TARGETS, Rise(count, 3, 0.5, kind, 0.0, where, border="clamp"), seed)  # type: ignore[arg-type]
+        for count, kind, where, seed in ((256, "surrogate", design, 0), (20_000, "centred", "random", 9))
+    )
+    mirrored = truth()
+    for one, right, wrong in zip(maps, known, mirrored, strict=True):
+        assert np.abs(one - right).max() < 0.1 * np.abs(right).max()
+        assert np.abs(one - wrong).max() > 0.15 * np.abs(right).max()

@@ -1,10 +1,13 @@
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import pytest
@@ -12,10 +15,13 @@ import pytest
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.errors import ArtifactError, InputError
 from samewhy_edge.explain import Explainer
+from samewhy_edge.features import CellsByChannel
+from samewhy_edge.fill import Background, Mean
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.predictor import Predictor, Subject
 from samewhy_edge.query import ask
 from samewhy_edge.rise import Rise
+from samewhy_edge.shapley import KernelShap
 from samewhy_host import asking
 from samewhy_host.asking import Rungs, StoppedError, answers, at_once, lazy_bar, question, same_ends, timings
 from samewhy_host.data.dataset import Split
@@ -87,7 +93,7 @@ def opened(rungs: Rungs) -> list[Subject]:
 def asked_all(rungs: Rungs, explainers: list[Explainer]) -> tuple:
     run = Run(small.study_file(rungs.folder), rungs.folder, Show())
     audited = Split(SAMPLES, np.zeros(4, np.int64), ("a", "b", "c", "d"))
-    return ask_all(run, rungs, opened(rungs), audited, explainers)
+    return ask_all(run, rungs, opened(rungs), audited, explainers, np.zeros(4, np.int64))
 
 
 def test_test_scores_are_those_of_every_rung_in_its_order(rungs: Rungs, tmp_path: Path) -> None:
@@ -106,7 +112,7 @@ def test_test_samples_are_asked_in_batches(rungs: Rungs, tmp_path: Path, asked: 
 
 
 def test_nothing_is_asked_twice(rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]) -> None:
-    steps, what = Steps(tmp_path / "steps"), question(Occlusion((2,), (2,)), (6, 5), 0)
+    steps, what = Steps(tmp_path / "steps"), question(Occlusion((2,), (2,)), (6, 5, 2), 0)
     for _ in range(2):
         asking.test_scores(rungs, opened(rungs), SAMPLES, steps, Show())
         found = answers(rungs, opened(rungs), [(0, what)], SAMPLES, steps, Show())
@@ -120,13 +126,13 @@ def test_what_decides_an_answer_makes_it_another_question(
     changed: str, rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]
 ) -> None:
     steps, subjects = Steps(tmp_path / "steps"), opened(rungs)
-    explainer = Rise(queries=8, grid=2)
-    answers(rungs, subjects, [(0, question(explainer, (6, 5), 0))], SAMPLES, steps, Show())
+    explainer = Rise(queries=8, grid=5)
+    answers(rungs, subjects, [(0, question(explainer, (6, 5, 2), 0))], SAMPLES, steps, Show())
     before = sum(asked["first"])
     if changed == "rung":
         other = replace(subjects[0].spec, rung=replace(subjects[0].spec.rung, kernels="others"))
         subjects[0] = Subject(other, subjects[0].ask)
-    what = question(replace(explainer, fill=float(changed == "fill")), (6, 5), int(changed == "seed"))
+    what = question(replace(explainer, fill=float(changed == "fill")), (6, 5, 2), int(changed == "seed"))
     samples = SAMPLES + np.float32(changed == "samples")
     (found,) = answers(rungs, subjects, [(0, what)], samples, steps, Show())
     assert sum(asked["first"]) == 2 * before
@@ -135,7 +141,7 @@ def test_what_decides_an_answer_makes_it_another_question(
 
 
 def test_answers_come_in_the_order_of_the_questions(rungs: Rungs, tmp_path: Path) -> None:
-    asked = [(place, question(Rise(queries=8, grid=2), (6, 5), seed)) for seed in (0, 1) for place in (1, 0)]
+    asked = [(place, question(Rise(queries=8, grid=5), (6, 5, 2), seed)) for seed in (0, 1) for place in (1, 0)]
     found = answers(rungs, opened(rungs), asked, SAMPLES, Steps(tmp_path / "steps"), Show())
     worlds = list(WORLDS.values())
     for given, (place, what) in zip(found, asked, strict=True):
@@ -145,15 +151,15 @@ def test_answers_come_in_the_order_of_the_questions(rungs: Rungs, tmp_path: Path
 
 
 def test_the_bar_of_a_question_counts_its_queries(rungs: Rungs, tmp_path: Path) -> None:
-    told, what = Told(), question(Occlusion((2,), (2,)), (6, 5), 0, draw=1)
+    told, what = Told(), question(Occlusion((2,), (2,)), (6, 5, 2), 0, draw=1)
     answers(rungs, opened(rungs), [(1, what)], SAMPLES, Steps(tmp_path / "steps"), told.show())
     assert told.bars == {"occlusion (ceiling) int8": [4 * len(what.plan), 4 * len(what.plan)]}
 
 
 def test_two_estimators_of_one_plan_share_their_answers(rungs: Rungs, asked: dict[str, list[int]]) -> None:
     explainers: list[Explainer] = [
-        Rise(queries=10, grid=2, estimator="published"),
-        Rise(queries=10, grid=2, estimator="centred"),
+        Rise(queries=10, grid=5, estimator="published"),
+        Rise(queries=10, grid=5, estimator="centred"),
     ]
     found, others, _ = asked_all(rungs, explainers)
     # 10 masks and 10 of the ceiling for the reference, 10 masks for the other rung; 4 samples
@@ -164,22 +170,129 @@ def test_two_estimators_of_one_plan_share_their_answers(rungs: Rungs, asked: dic
 
 
 def test_estimators_of_one_plan_under_other_fills_are_asked_apart(rungs: Rungs, asked: dict[str, list[int]]) -> None:
-    asked_all(rungs, [Rise(queries=10, grid=2), Rise(queries=10, grid=2, estimator="published", fill=0.5)])
+    asked_all(rungs, [Rise(queries=10, grid=5), Rise(queries=10, grid=5, estimator="published", fill=0.5)])
     assert (sum(asked["first"]), sum(asked["second"])) == (160, 80)
 
 
 def test_every_explainer_gets_the_answers_to_its_own_masks(rungs: Rungs) -> None:
-    explainers: list[Explainer] = [Occlusion((2,), (2,), fill=0.5), Rise(queries=10, grid=2)]
+    explainers: list[Explainer] = [Occlusion((2,), (2,), fill=0.5), Rise(queries=10, grid=5)]
     found, others, shared = asked_all(rungs, explainers)
     for row, world in zip(found, WORLDS.values(), strict=True):
         for one in explainers:
-            expected = ask(world, SAMPLES, one.plan((6, 5), seed=5), one.fill)
+            expected = ask(world, SAMPLES, one.plan((6, 5, 2), seed=5), one.fill)
             np.testing.assert_allclose(row[one.name].answers, expected, rtol=0, atol=1e-4)
-            assert shared[one.name].digest == asking.digest(one.plan((6, 5), seed=5))
+            assert shared[one.name].digest == asking.digest(one.plan((6, 5, 2), seed=5))
     for one in explainers:
         plan, given = others[one.name]
-        assert asking.digest(plan) == asking.digest(one.plan((6, 5), seed=5, draw=1))
+        assert asking.digest(plan) == asking.digest(one.plan((6, 5, 2), seed=5, draw=1))
         np.testing.assert_allclose(given.answers, ask(WORLDS["first"], SAMPLES, plan, one.fill), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("changed", ["content", "method", "features"])
+def test_fills_and_features_are_known_by_what_they_are(
+    changed: str, rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]
+) -> None:
+    steps, subjects, file = Steps(tmp_path / "steps"), opened(rungs), str(tmp_path / "b.npy")
+
+    def given(explainer: Explainer) -> None:
+        what = question(explainer, (6, 5, 2), 0)
+        (found,) = answers(rungs, subjects, [(0, what)], SAMPLES, steps, Show())
+        expected = ask(WORLDS["first"], SAMPLES, what.plan, what.fill)
+        np.testing.assert_allclose(found.answers, expected, rtol=0, atol=1e-4)
+
+    np.save(tmp_path / "b.npy", np.full((6, 5, 2), 0.5))
+    first = KernelShap(features=(2,), fill=Background(file))
+    given(first)
+    before = sum(asked["first"])
+    given(first)
+    assert sum(asked["first"]) == before
+    if changed == "content":
+        np.save(tmp_path / "b.npy", np.full((6, 5, 2), 0.25))
+    others: dict[str, dict[str, Any]] = {
+        "content": {},
+        "method": {"fill": Mean()},
+        "features": {"features": CellsByChannel((1, 2))},
+    }
+    given(replace(first, **others[changed]))
+    assert sum(asked["first"]) > before
+
+
+# A study's questions in a process of its own, which notes the size of each batch that the world is asked.
+NOTING = """
+import sys, time
+from pathlib import Path
+import numpy as np
+from samewhy_host import asking
+from samewhy_host.manifest import Step
+from samewhy_host.show import Show
+from samewhy_host.steps import Steps
+from samewhy_edge.rise import Rise
+from samewhy_edge.shapley import KernelShap
+from tests.worlds import additive, subject
+folder, notes, pause = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3])
+world = additive(6, 5, 2, seed=1)
+def noting(samples):
+    with open(notes, "a") as file:
+        file.write(f"{len(samples)}\\n")
+    time.sleep(pause)
+    return world(samples)
+asking.open_predictor = lambda address: subject(noting, (6, 5, 2), 3)
+rungs = asking.Rungs(folder, (Step("float", "world:first"),))
+samples = np.random.default_rng(0).normal(size=(5, 6, 5, 2)).astype(np.float32)
+what = asking.question(Rise(queries=512, grid=5), (6, 5, 2), 0)
+steps = Steps(folder / "steps")
+asking.test_scores(rungs, [rungs.open(0)], samples, steps, Show())
+asking.answers(rungs, [rungs.open(0)], [(0, what)], samples, steps, Show())
+"""
+
+
+def noting(folder: Path, pause: float) -> list[str]:
+    return [sys.executable, "-c", NOTING, str(folder), str(folder.with_suffix(".txt")), str(pause)]
+
+
+def killed_at(folder: Path, size: int) -> None:
+    """Ask, and kill the process once the journal of the answers has grown to `size`."""
+    until = time.monotonic() + 60
+    with subprocess.Popen(noting(folder, 0.02)) as process:
+        while process.poll() is None and time.monotonic() < until:
+            if any(log.stat().st_size >= size for log in folder.glob("steps/ask-*.partial/journal.log")):
+                process.kill()
+            time.sleep(0.002)
+    assert process.returncode == -signal.SIGKILL
+
+
+def test_a_killed_step_goes_on_where_it_stopped_and_ends_with_the_same_answers(tmp_path: Path) -> None:
+    subprocess.run(noting(tmp_path / "whole", 0), check=True, timeout=120)
+    for size in (1_000, 40_000):  # of some 82,000 bytes
+        killed_at(tmp_path / "killed", size)
+    subprocess.run(noting(tmp_path / "killed", 0), check=True, timeout=120)
+    every, killed = (
+        [int(line) for line in (tmp_path / f"{name}.txt").read_text().split()] for name in ("whole", "killed")
+    )
+    assert sum(every) == 5 + 5 * 512
+    assert sum(every) <= sum(killed) <= sum(every) + 2 * max(every)  # a batch was in flight each time it was killed
+    found = [list((tmp_path / name).glob("steps/ask-*/answers.npz")) for name in ("whole", "killed")]
+    (whole,), (again,) = ([np.load(path)["answers"] for path in paths] for paths in found)
+    assert whole.tobytes() == again.tobytes()
+    assert not list(tmp_path.rglob("journal.log"))
+
+
+def test_an_error_leaves_the_journal_of_a_step_and_its_end_removes_it(tmp_path: Path) -> None:
+    world = subject(Counting(WORLDS["first"], []), (6, 5, 2), 3)
+
+    def stopped() -> None:
+        with asking.journalled(world, tmp_path) as asked:
+            asked(SAMPLES)
+            raise StoppedError("stopped")
+
+    with pytest.raises(StoppedError):
+        stopped()
+    assert (tmp_path / "journal.log").exists()
+    with asking.journalled(world, tmp_path) as again:
+        again(SAMPLES)
+    assert isinstance(world.ask, Counting)
+    assert world.ask.log == [4]
+    assert not (tmp_path / "journal.log").exists()
 
 
 def test_all_rungs_take_the_samples_and_give_the_classes_of_the_study(rungs: Rungs) -> None:

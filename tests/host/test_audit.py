@@ -10,6 +10,7 @@ from samewhy_edge.explain import Explainer, of_targets, shuffled
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import digest
 from samewhy_edge.query import ask
+from samewhy_edge.record import Arrays
 from samewhy_edge.rise import Rise
 from samewhy_edge.rung import Artifact, Rung
 from samewhy_host import audit, stats
@@ -23,7 +24,7 @@ SHAPE = (8, 7)
 REFERENCE = Rung(Artifact("0" * 64, 400), "torch 2.6", "aten", "here")
 NAMES = ("float", "onnx", "int8")
 EXPLAINER = Rise(queries=60, grid=3)
-PLAN = EXPLAINER.plan(SHAPE, seed=0)
+PLAN = EXPLAINER.plan((*SHAPE, 2), seed=0)
 
 
 def maps(count: int, seed: int) -> Maps:
@@ -42,8 +43,9 @@ def asked(*scores: NDArray[np.float32]) -> list[Asked]:
 def explained(of: dict[str, Maps], other: Maps | None = None, random: Maps | None = None) -> Explained:
     first = next(iter(of.values()))
     zero = np.zeros_like(first)
+    arrays = {name: Arrays(one) for name, one in of.items()}
     return Explained(
-        EXPLAINER, PLAN, "digest", of, zero if other is None else other, zero if random is None else random
+        EXPLAINER, PLAN, "digest", arrays, zero if other is None else other, zero if random is None else random
     )
 
 
@@ -156,7 +158,7 @@ def test_ceiling_and_floor_compare_the_reference_with_itself_and_with_nothing(me
 
 
 def answered(world: Additive, explainer: Explainer, draw: int = 0) -> Given:
-    return Given(ask(world, SAMPLES, explainer.plan(SHAPE, 3, draw), explainer.fill), 1.0)
+    return Given(ask(world, SAMPLES, explainer.plan((*SHAPE, 2), 3, draw), explainer.fill), 1.0)
 
 
 SAMPLES = small.noise(5, *SHAPE, 2)
@@ -166,7 +168,7 @@ TARGETS = np.array([0, 1, 2, 1, 0])
 @pytest.mark.parametrize("explainer", [Occlusion((2,), (2,)), EXPLAINER], ids=lambda one: one.name)
 def test_maps_are_the_estimates_of_the_reference_s_targets_for_every_rung(explainer: Explainer) -> None:
     worlds = {"float": additive(*SHAPE, 2, seed=1), "int8": additive(*SHAPE, 2, seed=2)}
-    plan, other = explainer.plan(SHAPE, 3), explainer.plan(SHAPE, 3, 1)
+    plan, other = explainer.plan((*SHAPE, 2), 3), explainer.plan((*SHAPE, 2), 3, 1)
     ladder = [
         Asked(name, REFERENCE, np.zeros((5, 3), np.float32), {explainer.name: answered(world, explainer)})
         for name, world in worlds.items()
@@ -176,6 +178,7 @@ def test_maps_are_the_estimates_of_the_reference_s_targets_for_every_rung(explai
     for row in ladder:
         scores = of_targets(row.given[explainer.name].answers, TARGETS)
         assert np.array_equal(found.maps[row.name], explainer.estimate(plan, scores))
+        assert np.array_equal(found.arrays[row.name].errors, explainer.errors(plan, scores))
     scores = of_targets(ladder[0].given[explainer.name].answers, TARGETS)
     assert np.array_equal(found.other_masks, explainer.estimate(other, of_targets(moved.answers, TARGETS)))
     assert np.array_equal(found.random, explainer.estimate(plan, shuffled(plan, scores, 3)))
@@ -187,8 +190,8 @@ def test_the_ceiling_of_an_honest_explainer_lies_far_above_its_floor() -> None:
     world = additive(*SHAPE, 2, seed=1)
     given = answered(world, explainer)
     ladder = [Asked("float", REFERENCE, np.zeros((5, 3), np.float32), {explainer.name: given})]
-    other = (explainer.plan(SHAPE, 3, 1), answered(world, explainer, draw=1))
-    found = audit.explained(explainer, explainer.plan(SHAPE, 3), "digest", ladder, other, TARGETS, seed=3)
+    other = (explainer.plan((*SHAPE, 2), 3, 1), answered(world, explainer, draw=1))
+    found = audit.explained(explainer, explainer.plan((*SHAPE, 2), 3), "digest", ladder, other, TARGETS, seed=3)
     bounds = audit.bounds_of(found, "float", MEASURES[0])
     assert bounds["ceiling"] is not None
     assert bounds["floor"] is not None
@@ -241,6 +244,36 @@ def test_an_explainer_is_described_with_its_queries_and_masks() -> None:
     (row,) = audit.explainer_rows([three()[1]])
     assert row["name"] == "rise-centred"
     assert (row["queries"], row["grid"], row["plan"]) == (60, 3, "digest")
+
+
+def sure(*arrays: Arrays) -> audit.Row:
+    zero = np.zeros_like(arrays[0].maps)
+    named = {f"{place}": one for place, one in enumerate(arrays)}
+    (row,) = audit.explainer_rows([Explained(EXPLAINER, PLAN, "digest", named, zero, zero)])
+    return row
+
+
+def test_an_explainer_s_row_says_how_sure_the_maps_of_the_reference_are() -> None:
+    of = maps(3, 0)
+    spans = np.ptp(of.reshape(3, -1), axis=1)
+    errors = np.zeros_like(of)
+    errors[:, 2, 3] = spans * [0.1, 0.2, 0.3]
+    other = Arrays(of, errors * 2, np.array([0.1, 0.1, 0.1]))
+    row = sure(Arrays(of, errors, np.array([0.9, np.nan, 0.8])), other)
+    assert row["reliability"] == pytest.approx(0.85)
+    assert row["relative_error"] == pytest.approx(0.2, abs=1e-6)
+
+
+def test_where_nothing_is_drawn_or_known_no_number_says_that_it_is() -> None:
+    of = maps(3, 0)
+    for arrays in (Arrays(of), Arrays(of, np.full_like(of, np.inf))):
+        row = sure(arrays)
+        assert (row["reliability"], row["relative_error"]) == (None, None)
+    row = sure(Arrays(of, np.zeros_like(of)))
+    assert (row["reliability"], row["relative_error"]) == (None, 0)
+    some = np.zeros_like(of)
+    some[0], some[1] = np.nan, np.ptp(of[1]) / 4
+    assert sure(Arrays(of, some))["relative_error"] == pytest.approx(0.125, abs=1e-6)  # of the two that are known
 
 
 def test_samples_are_described_by_id_label_and_explained_class() -> None:

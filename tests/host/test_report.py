@@ -203,6 +203,24 @@ def test_what_names_contain_stays_text(run: Path) -> None:
     assert "<script>alert" not in (run / "report.html").read_text()
 
 
+def test_each_explainer_is_introduced_with_how_sure_its_maps_are(tmp_path: Path) -> None:
+    def tell(table: dict[str, Any]) -> None:
+        first, second = table["study"]["explainers"]
+        first.update(reliability=None, relative_error=0.0)
+        second.update(reliability=0.9712, relative_error=0.0312)
+
+    text = reported(edit(run_folder(tmp_path), tell)).text
+    assert "occlusion , 99 queries a sample: nothing is drawn, so no chance is in its maps." in text
+    assert (
+        "rise-published , 99 queries a sample: split-half reliability 0.971: two maps of this many would correlate so; "
+        "standard errors of at most 3.1 % of a map’s span, mean over samples."
+    ) in text
+
+
+def test_an_audit_from_before_that_was_told_is_still_drawn(run: Path) -> None:
+    assert "occlusion , 99 queries a sample: standard errors unknown." in page(run).text
+
+
 def test_every_agreement_of_the_audit_stands_on_the_page(run: Path) -> None:
     found = cells(run, "all")[1:]
     rows = json.loads((run / "audit.json").read_text())["agreements"]
@@ -307,6 +325,61 @@ def test_samples_of_every_shape_are_drawn(tmp_path: Path, spatial: tuple[int, ..
     text = reported(run_folder(tmp_path, spatial, channels)).text
     assert ("all maps of one column share" in text) == (len(spatial) == 1)
     assert (tmp_path / "figures" / "gallery-02.png").read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize(("spatial", "channels"), [((40,), 3), ((6, 6), 3), ((49, 10), 1)])
+def test_maps_with_channels_are_drawn_beside_maps_without(
+    tmp_path: Path, spatial: tuple[int, ...], channels: int
+) -> None:
+    folder = run_folder(tmp_path, spatial, channels)
+    for rung in RUNGS:
+        maps = np.random.default_rng(4).normal(size=(SAMPLES, *spatial, channels)).astype(np.float32)
+        write_npz(folder / "records" / f"{rung}--occlusion.npz", maps=maps)
+    write_report(folder)
+    assert (folder / "figures" / "gallery-02.png").read_bytes().startswith(PNG)
+
+
+def test_a_series_with_a_map_of_channels_has_a_row_a_channel() -> None:
+    one = np.zeros((30, 2), np.float32)
+    one[:15, 0] = one[15:, 1] = 1  # for the class, first in one channel, then in the other
+    sheets = [
+        figures.sheet(
+            figures.Sheet(
+                np.zeros((30, 2)), ["float"], ["occlusion"], {("float", "occlusion"): maps}, frozenset(), None
+            )
+        )
+        for maps in (one, one[:, 0], one * 0)
+    ]
+    half, also_half, none = (pixels(content, FOR) for content in sheets)
+    assert none == 0
+    assert half == pytest.approx(also_half, rel=0.05)  # half of the strip: two quarters, or a half of the only row
+    assert half > 10_000
+
+
+def test_an_image_with_a_map_of_channels_shows_their_sum() -> None:
+    one = np.zeros((5, 5, 3), np.float32)
+    one[..., 0], one[..., 1] = 1, -1
+    one[2, 2, 2] = 1
+    maps = {("float", "occlusion"): one}
+    content = figures.sheet(figures.Sheet(one, ["float"], ["occlusion"], maps, frozenset(), None))
+    assert pixels(content, AGAINST) == 0
+    assert 30**2 < pixels(content, FOR) < 80**2  # one of 25 cells
+
+
+def test_maps_without_a_sign_are_told_from_those_with_one(run: Path, tmp_path: Path) -> None:
+    said = "have no sign: red is influence, be it for the class or against it"
+    assert said not in page(run).text
+    folder = run_folder(tmp_path, explainers=("occlusion", "sobol", "hsic"))
+    assert f"Maps of sobol and hsic {said}" in reported(folder).text
+
+
+def test_a_series_of_many_channels_has_room_for_its_rows() -> None:
+    one = np.ones((30, 9), np.float32)
+    low, high = (
+        figures.sheet(figures.Sheet(one, ["float"], ["lime"], {("float", "lime"): maps}, frozenset(), None))
+        for maps in (one[:, 0], one)
+    )
+    assert int.from_bytes(high[20:24]) > 1.5 * int.from_bytes(low[20:24])
 
 
 def pixels(content: bytes, colour: tuple[int, int, int]) -> int:

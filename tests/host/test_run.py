@@ -173,6 +173,65 @@ def test_a_tflite_pair_and_one_more_rung_are_studied(run: Path, tmp_path: Path) 
     assert {tuple(row["changed"]) for row in copied} == {()}
 
 
+EVERY = """
+[[explain]]
+method = "hierarchy"
+queries = 40
+
+[[explain]]
+method = "shapley-permutation"
+features = { method = "cells-by-channel", cells = 4 }
+fill = "mean"
+
+[[explain]]
+method = "lime"
+features = { method = "superpixels", file = "labels.npy" }
+queries = 64
+fill = { method = "background", file = "quiet.npy" }
+
+[[explain]]
+method = "sobol"
+features = 2
+rows = 8
+fill = "zero-point"
+"""
+
+
+def test_all_methods_fills_and_features_are_studied(run: Path, tmp_path: Path) -> None:
+    made = run / "artifacts"
+    model = f'float_tflite = "{made / "float.tflite"}"\nint8_tflite = "{made / "int8.tflite"}"'
+    path = write_study(tmp_path, model=model, more=EVERY)
+    each = np.arange(9)[:, None, None] % 2 + 2  # samples have 4 or 9 parts of their own
+    np.save(tmp_path / "labels.npy", np.arange(16)[:, None] * each // 16 * 3 + np.arange(16) * each // 16)
+    np.save(tmp_path / "quiet.npy", np.full((9, 16, 16, 1), 0.1, np.float32))
+    done = samewhy("study", path, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    first = (tmp_path / "run" / "audit.json").read_bytes()
+    rows = {row["name"]: row for row in audit_of(tmp_path / "run")["study"]["explainers"]}
+    assert list(rows)[3:] == ["hierarchy", "shapley-permutation", "lime", "sobol"]
+    assert (rows["hierarchy"]["reliability"], rows["hierarchy"]["relative_error"]) == (None, 0)
+    assert 0 < rows["shapley-permutation"]["relative_error"] < 1
+    assert rows["lime"]["reliability"] > 0.5
+    for name, row in rows.items():
+        records = [json.loads(one.read_text()) for one in (tmp_path / "run" / "records").glob(f"*--{name}.json")]
+        assert {(record["plan"], record["queries"]) for record in records} == {(row["plan"], row["queries"])}
+        assert len(records) == 4
+    assert 20 < rows["hierarchy"]["queries"] <= 40  # boxes that the reference's scores made it ask
+    with np.load(tmp_path / "run" / "records" / "tflite--shapley-permutation.npz") as arrays:
+        assert arrays["maps"].shape == arrays["errors"].shape == (9, 16, 16, 1)
+        assert arrays["reliability"].shape == (9,)
+    assert samewhy("study", path, "--out", tmp_path / "run").returncode == 0
+    assert (tmp_path / "run" / "audit.json").read_bytes() == first
+
+
+def test_features_that_do_not_fit_are_told_before_the_run(tmp_path: Path) -> None:
+    path = write_study(tmp_path, more='[[explain]]\nmethod = "lime"\nfeatures = 40\n')
+    done = samewhy("study", path, "--out", tmp_path / "run")
+    assert done.returncode == 2
+    assert "features [40] does not fit spatial axes [16, 16]" in " ".join(done.stderr.split())
+    assert "train" not in done.stderr
+
+
 NETWORK = """
 from torch import nn
 

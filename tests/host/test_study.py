@@ -1,16 +1,26 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from samewhy_edge.errors import InputError
+from samewhy_edge.features import CellsByChannel, Channels, Superpixels
 from samewhy_edge.files import sha256
+from samewhy_edge.fill import Background, Blur, Mean, ZeroPoint
+from samewhy_edge.hierarchy import Hierarchy
+from samewhy_edge.lime import Lime
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.rise import Rise
-from samewhy_host.compress import Channels, Magnitude
+from samewhy_edge.sensitivity import Hsic, Sobol
+from samewhy_edge.shapley import KernelShap, Permutation
+from samewhy_host import compress
+from samewhy_host.build import build
+from samewhy_host.compress import Magnitude
 from samewhy_host.data.sources import Data
 from samewhy_host.study import Audit, Extra, Head, Model, StudyFile, read_study
 from samewhy_host.train import Train
+from tests.host.test_data_npz import saved
 
 HEAD = '[study]\nquestion = "Why?"\n'
 MODEL = '[model]\narchitecture = "ds_cnn"\n'
@@ -95,7 +105,7 @@ def test_every_table_is_read(tmp_path: Path) -> None:
     assert study.rung == (Extra("my-pi_2", "litert:other.tflite"),)
     assert study.explainers() == [Occlusion((3, 5), (2,), 0.5), Rise(64, 5, 0.4, "published")]
     fine = replace(Magnitude().train, epochs=1)  # the rest as the method has it
-    assert study.compressions() == [("magnitude", Magnitude(0.3, fine)), ("channels", Channels(0.4))]
+    assert study.compressions() == [("magnitude", Magnitude(0.3, fine)), ("channels", compress.Channels(0.4))]
 
 
 def test_a_question_and_a_model_are_enough(tmp_path: Path) -> None:
@@ -227,6 +237,57 @@ def test_two_estimators_of_one_method_are_two_explainers(tmp_path: Path) -> None
     tables = [f'[[explain]]\nmethod = "rise"\nestimator = "{name}"\n' for name in ("published", "centred")]
     found = read(tmp_path, SHORTEST + "".join(tables)).study.explainers()
     assert [one.name for one in found] == ["rise-published", "rise-centred"]
+
+
+def test_all_methods_fills_and_features_are_read_and_files_lie_beside_the_study(tmp_path: Path) -> None:
+    tables = [
+        'method = "hierarchy"\nqueries = 99\nfill = "zero-point"',
+        'method = "rise"\ndesign = "sobol"\nfill = { method = "blur", sigma = 2 }',
+        'method = "shapley-kernel"\nfeatures = "channels"\nfill = "mean"',
+        'method = "shapley-permutation"\nfeatures = { method = "cells-by-channel", cells = [4, 2] }',
+        'method = "lime"\nfeatures = { method = "superpixels", file = "l.npy" }\n'
+        'fill = { method = "background", file = "b.npy" }',
+        'method = "sobol"\nfeatures = [3, 5]',
+        'method = "hsic"',
+    ]
+    text = SHORTEST + "".join(f"[[explain]]\n{one}\n" for one in tables)
+    assert read(tmp_path, text).study.explainers() == [
+        Hierarchy(99, fill=ZeroPoint()),
+        Rise(design="sobol", fill=Blur(2.0)),
+        KernelShap(Channels(), fill=Mean()),
+        Permutation(CellsByChannel((4, 2))),
+        Lime(Superpixels(str(tmp_path / "l.npy")), fill=Background(str(tmp_path / "b.npy"))),
+        Sobol((3, 5)),
+        Hsic(),
+    ]
+
+
+FITS = 'method = "lime"\nfeatures = { method = "superpixels", file = "l.npy" }\n'
+
+
+@pytest.mark.parametrize(
+    ("table", "shape", "sentence"),
+    [
+        (FITS, (9, 8), r"l\.npy: .* shape \(9, 8\); expected whole numbers of shape \(8, 8\)"),
+        (FITS, (4, 8, 8), "features of 4 samples, expected one set for each of the 3 samples"),
+        (FITS, None, r"l\.npy: not readable as \.npy"),
+        ('method = "sobol"\nfeatures = 9', (8, 8), r"features \[9\] does not fit spatial axes \[8, 8\]"),
+        ('method = "rise"\nfill = { method = "background", file = "l.npy" }', (8, 7, 1), r"a background each"),
+        ('method = "rise"\nfill = { method = "blur", sigma = 0 }', (8, 8), "blur with sigma=0"),
+        ('method = "occlusion"\nwindow = 9', (8, 8), r"window \[9\] does not fit"),
+    ],
+)
+def test_features_and_fills_that_do_not_fit_are_told_before_any_step(
+    table: str, shape: tuple[int, ...] | None, sentence: str, tmp_path: Path
+) -> None:
+    saved(tmp_path)
+    if shape:
+        np.save(tmp_path / "l.npy", np.arange(np.prod(shape)).reshape(shape))
+    data = '[data]\nsource = "npz"\npath = "made.npz"\ncalibration = 6\n[audit]\nsamples = 3\n'
+    file = read(tmp_path, f"{SHORTEST}{data}[[explain]]\n{table}\n")
+    with pytest.raises(InputError, match=sentence):
+        build(file, tmp_path / "run", pytest.fail)
+    assert not (tmp_path / "run" / "steps").exists()
 
 
 def test_at_least_one_explainer_is_expected(tmp_path: Path) -> None:

@@ -18,10 +18,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 from PIL import Image
 
 from samewhy_edge.arrays import Map, Sample
-from samewhy_edge.picture import AGAINST, FOR, NEUTRAL, grey
+from samewhy_edge.picture import AGAINST, FOR, NEUTRAL, as_drawn, grey
 from samewhy_host.report.words import NONE, known_as, milliseconds, nines, number, size
 
 INCH, SHARP, WIDTH = 100, 2, 10.6  # CSS pixels an inch, pixels a CSS pixel, inches of a full figure
@@ -47,6 +48,8 @@ STYLE: dict[Any, Any] = {
     "xtick.major.size": 3,
 }
 NAMES = 1.75  # inches left of a chart, for the names of rungs
+NUMBERS = 3.1  # and right of it, for its numbers: six digits and their interval
+STRIP, CHANNEL = 0.5, 0.16  # height of a series over its map, and of a channel where maps tell them apart
 GAP, LETTER = 0.06, 0.135  # between cells of the gallery; the height of a line above them
 HEAVY = 250_000  # bytes of a figure
 FINE = "tinted: finer than the explainer's own noise"
@@ -87,7 +90,7 @@ class Sheet:
     sample: Sample
     rungs: Sequence[str]
     explainers: Sequence[str]
-    maps: Mapping[tuple[str, str], Map]  # by rung and explainer
+    maps: Mapping[tuple[str, str], Map]  # by rung and explainer; *S, or *S and channels
     flipped: frozenset[str]  # rungs whose label is not the reference's
     gradients: Map | None  # of the reference
 
@@ -106,7 +109,7 @@ class Cost:
 def agreements(panels: Sequence[Panel]) -> bytes:
     """The main figure: a panel an explainer, a row a rung, the numbers on the right."""
     end, row, head, foot = axis_end(panels), 0.27, 0.75, 0.42
-    high, wide = row * len(panels[0].dots), WIDTH - NAMES - 2.75
+    high, wide = row * len(panels[0].dots), WIDTH - NAMES - NUMBERS
     with page(WIDTH, (head + high + foot) * len(panels) - 0.1) as figure:
         for place, panel in enumerate(panels):
             top = head + place * (head + high + foot)
@@ -213,7 +216,7 @@ def pole(figure: Figure, x: float, top: float, lift: float, colour: str) -> None
 
 def draw_numbers(figure: Figure, panel: Panel, first: float, row: float) -> None:
     """The values as text: with the reference and its interval, with the neighbour; the heads are the legend."""
-    left, right = WIDTH - 2.55, WIDTH - 0.85
+    left, right = WIDTH - NUMBERS + 0.2, WIDTH - 0.75
     write(figure, left, first - 0.28, "● with the reference", color=MAIN, size=8)
     write(figure, right, first - 0.48, "○ with the", size=8)
     write(figure, right, first - 0.32, "rung above", size=8)
@@ -249,10 +252,11 @@ def image_sheet(one: Sheet) -> bytes:
 
 def draw_maps(figure: Figure, one: Sheet, explainer: str, top: float, cell: tuple[float, float]) -> None:
     """A row of maps on one symmetric scale, so that rungs compare."""
-    bound = peak(*(one.maps[rung, explainer] for rung in one.rungs))
+    drawn = {rung: as_drawn(one.maps[rung, explainer], one.sample.ndim) for rung in one.rungs}
+    bound = peak(*drawn.values())
     for column, rung in enumerate(one.rungs):
         left = 0.3 + (column + 1) * (cell[0] + GAP)
-        axes = show_map(at(figure, left, top, *cell), one.maps[rung, explainer], bound)
+        axes = show_map(at(figure, left, top, *cell), drawn[rung], bound)
         outline(axes, rung in one.flipped)
         if explainer == one.explainers[0]:
             titled(axes, rung, cell[0], rung in one.flipped)
@@ -262,7 +266,9 @@ def draw_maps(figure: Figure, one: Sheet, explainer: str, top: float, cell: tupl
 
 def series_sheet(one: Sheet) -> bytes:
     """A row a rung, a column an explainer: the series drawn over its map; the white-box map beside the reference's."""
-    columns, down = len(one.explainers) + (one.gradients is not None), 0.5
+    columns = len(one.explainers) + (one.gradients is not None)
+    channels = max(maps.shape[1] if maps.ndim == 2 else 1 for maps in one.maps.values())
+    down = max(STRIP, CHANNEL * channels)
     across = (WIDTH - NAMES) / columns - GAP
     with page(WIDTH, 0.25 + (down + GAP) * len(one.rungs)) as figure:
         for row, rung in enumerate(one.rungs):
@@ -288,15 +294,16 @@ def draw_series_heads(figure: Figure, one: Sheet, across: float, down: float) ->
 
 
 def strip(axes: Axes, one: Map, bound: float, sample: Sample) -> Axes:
-    """A series (T, C) over its map (T,)."""
-    show_map(axes, one[None], bound)
+    """A series (T, C) over its map, (T,) or with a row a channel (T, C)."""
+    show_map(axes, as_drawn(one, 2), bound)
     low, high = float(sample.min()), float(sample.max())
     heights = 0.4 - 0.8 * (sample - low) / ((high - low) or 1)  # rows count downwards, from -0.5 to 0.5
-    axes.plot(np.arange(len(sample)), heights, color=INK, linewidth=0.7)
+    rows = np.arange(sample.shape[-1]) if one.ndim == 2 else 0  # each channel over its own row, if it has one
+    axes.plot(np.arange(len(sample)), heights + rows, color=INK, linewidth=0.7)
     return axes
 
 
-def show_map(axes: Axes, one: Map, bound: float) -> Axes:
+def show_map(axes: Axes, one: NDArray[np.floating[Any]], bound: float) -> Axes:
     """A map from blue over white at zero to red."""
     return show(axes, one, cmap=DIVERGING, vmin=-bound, vmax=bound)
 
@@ -309,7 +316,7 @@ def show(axes: Axes, pixels: Any, **scale: Any) -> Axes:
     return axes
 
 
-def peak(*maps: Map) -> float:
+def peak(*maps: NDArray[np.floating[Any]]) -> float:
     """Largest absolute value; 1 where all are zero or undefined."""
     return float(np.nanmax([np.abs(np.nan_to_num(one)).max() for one in maps])) or 1.0
 

@@ -39,6 +39,18 @@ def interval(row: Mapping[str, Any]) -> str:
     return f"[{number(row['low'], decimals)}, {number(row['high'], decimals)}]"
 
 
+def sureness(row: Mapping[str, Any]) -> str:
+    """How sure an explainer's maps are, by its row of the audit."""
+    alike, error = row.get("reliability"), row.get("relative_error")
+    if error == 0:
+        return "nothing is drawn, so no chance is in its maps"
+    said = (
+        [] if alike is None else [f"split-half reliability {number(alike)}: two maps of this many would correlate so"]
+    )
+    known = f"standard errors of at most {percent(error)} of a map’s span, mean over samples"
+    return "; ".join([*said, "standard errors unknown" if error is None else known])
+
+
 def minus(text: str) -> str:
     """A minus sign as wide as a digit."""
     return text.replace("-", "−")
@@ -119,6 +131,7 @@ FILTERS = {
         milliseconds,
         scientific,
         short,
+        sureness,
         plain,
         listed,
         known_as,
