@@ -1,7 +1,8 @@
 # make study   the main job: train, prune, quantize, export, explain and compare a small network on real images
 # make test    all checks and tests, then the edge tests once more on a base install without extras
 # make check   format, lint, types, import laws, spelling
-# make bench   side-by-side measurements; each writes a table and a JSON to runs/bench
+# make bench   measurements; each writes a table and a JSON to runs/bench
+# make bench-peers   the last of them alone: beside Captum, Xplique and DIANNA, each in an environment of its own
 # make models  rebuild the ready-made networks in models/ from their recipes
 #
 # Each makes the virtual environment that it needs when there is none.
@@ -33,6 +34,13 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.noise
 	$(BIN)/python -m benchmarks.efficiency
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.memory
+	$(BIN)/python -m benchmarks.coverage
+	$(BIN)/python -m benchmarks.peers
+
+# Makes .venv-peer-captum, -xplique and -dianna when they are missing: the peers' pins conflict.
+bench-peers: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.peers
 
 models: $(VENV)/host.stamp
 	for name in fashion_ds_cnn fashion_resnet8; do \
@@ -59,6 +67,6 @@ $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BASE_VENV) build dist
+	rm -rf $(VENV) $(BASE_VENV) .venv-peer-* build dist
 
-.PHONY: study test check base-test bench models fix clean
+.PHONY: study test check base-test bench bench-peers models fix clean

@@ -1,4 +1,4 @@
-"""What the benchmarks share: subjects, and a table on the screen with the same rows as JSON in runs/bench."""
+"""What the benchmarks share: a table on the screen with the same rows as JSON in runs/bench."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -6,20 +6,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from samewhy_edge.arrays import Samples
+from benchmarks.subjects import OWN as MODELS
+from benchmarks.subjects import samples_of
 from samewhy_edge.files import write_json
 from samewhy_edge.rung import machine
-from samewhy_host.data.dataset import stratified
-from samewhy_host.data.embedded import fashion_mnist
+
+__all__ = ["BENCH", "MODELS", "put", "samples_of"]
 
 WIDTH = 140  # of a table; narrower screens would cut the names
-MODELS = ("fashion_ds_cnn", "fashion_resnet8")
-
-
-def samples_of(count: int) -> Samples:
-    """Test images, the classes even."""
-    test = fashion_mnist("unit").test
-    return test.take(stratified(test.labels, count, seed=0)).samples
+BENCH = Path("runs/bench")
 
 
 def put(name: str, rows: Sequence[Mapping[str, object]]) -> None:
@@ -28,4 +23,4 @@ def put(name: str, rows: Sequence[Mapping[str, object]]) -> None:
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console(width=WIDTH).print(table)
-    write_json(Path("runs/bench") / f"{name}.json", {"machine": machine(), "rows": [dict(row) for row in rows]})
+    write_json(BENCH / f"{name}.json", {"machine": machine(), "rows": [dict(row) for row in rows]})

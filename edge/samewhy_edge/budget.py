@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Answers, Maps, Samples, Targets
 from samewhy_edge.errors import InputError
-from samewhy_edge.explain import Explainer, estimated, of_targets
+from samewhy_edge.explain import Explainer, estimated, knowing, of_targets
 from samewhy_edge.features import labels_of, stretch
 from samewhy_edge.fill import backgrounds
 from samewhy_edge.grids import ArrayGrids
@@ -187,7 +187,7 @@ def growing(explainer: Explainer, sample: tuple[int, ...]) -> Growth | None:
     """How the explainer's plan grows; None where it is no beginning of a larger one."""
     if isinstance(explainer, Rise):
         plan = explainer.plan(sample, 0)
-        block = plan.block if isinstance(plan, ArrayGrids) else 1
+        block = unit(plan)
         return Growth(2, max(FIRST, block), lambda count: replace(explainer, queries=count - count % block or count))
     if isinstance(explainer, Permutation):
         order = 2 * (labels_of(explainer.features, sample)[1] - 1)
@@ -207,6 +207,13 @@ def growing(explainer: Explainer, sample: tuple[int, ...]) -> Growth | None:
         apart = max(FIRST, 4 * labels_of(explainer.features, sample)[1])
         return Growth(apart, apart, lambda count: replace(explainer, queries=count))
     return None
+
+
+def unit(plan: Plan | Each) -> int:
+    """Masks that a plan of grids grows by: a block of an array, or a pair where each has a shift of its own."""
+    if not isinstance(plan, ArrayGrids):
+        return 1
+    return plan.block if plan.shifting == "block" else 2
 
 
 def fixed(explainer: Explainer, sample: tuple[int, ...]) -> bool:
@@ -344,5 +351,6 @@ def judged(log: Log, targets: Targets, stopped: Stop) -> Spent:
     """Maps and errors from all that was asked."""
     plan, answers = log.plan_of(log.explainer) if log.plan is None else log.plan, log.given
     scores = of_targets(answers, targets)
-    maps, errors = (estimated(one, plan, scores) for one in (log.explainer.estimate, log.explainer.errors))
+    told = knowing(log.explainer, log.samples)
+    maps, errors = (estimated(one, plan, scores) for one in (told.estimate, told.errors))
     return Spent(log.explainer, plan, answers, maps, errors, log.seconds, log.pace, stopped)

@@ -152,6 +152,7 @@ class _Asked:
 def _ask(asked: _Asked, explainer: "Explainer", bar: Progress) -> "tuple[Maps, str]":
     """Ask one method and write its record; the maps, and the line that tells how it went."""
     from samewhy_edge.budget import expected, fixed, spend
+    from samewhy_edge.explain import knowing
     from samewhy_edge.plan import digest
     from samewhy_edge.record import arrays_of, record_of, save
 
@@ -160,7 +161,7 @@ def _ask(asked: _Asked, explainer: "Explainer", bar: Progress) -> "tuple[Maps, s
     task = bar.add_task(explainer.name, total=total and total * len(samples))
     spent = spend(first, samples, targets, explainer, how.seed, how.budget, partial(bar.advance, task), others)
     bar.update(task, total=spent.queries * len(samples))
-    found = (spent.explainer, spent.plan, spent.answers, targets, spent.maps, spent.errors)
+    found = (knowing(spent.explainer, samples), spent.plan, spent.answers, targets, spent.maps, spent.errors)
     arrays = arrays_of(*found, every_class=how.classes == "all")
     record = record_of(
         first.spec.rung,

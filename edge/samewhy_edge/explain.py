@@ -31,7 +31,23 @@ from samewhy_edge.shapley import KernelShap, Permutation
 Estimator = Callable[[Plan, NDArray[np.float32]], Maps]
 
 
-class Explainer(Protocol):
+class Estimating(Protocol):
+    """What makes maps of scores."""
+
+    def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
+        """Maps (N, *shape) from one score of each query, (N, M); rows are samples, or the classes of a sample."""
+        ...
+
+    def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
+        """Standard errors (N, *shape) of `estimate` over other draws: 0 where nothing is drawn, NaN where unknown."""
+        ...
+
+    def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
+        """Maps from each half of the queries alone; None where nothing is drawn or a half does not suffice."""
+        ...
+
+
+class Explainer(Estimating, Protocol):
     """Parameters with a plan and an estimator."""
 
     @property
@@ -48,16 +64,13 @@ class Explainer(Protocol):
         """The masks for samples (*S, C); draw 0 is the study's, draw 1 other masks, for the ceiling."""
         ...
 
-    def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
-        """Maps (N, *shape) from one score of each query, (N, M); rows are samples, or the classes of a sample."""
-        ...
 
-    def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
-        """Standard errors (N, *shape) of `estimate` over other draws: 0 where nothing is drawn, NaN where unknown."""
-        ...
+@runtime_checkable
+class Informed(Protocol):
+    """An explainer whose estimates are better where it knows the samples."""
 
-    def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
-        """Maps from each half of the queries alone; None where nothing is drawn or a half does not suffice."""
+    def knowing(self, contrast: NDArray[np.float32]) -> Estimating:
+        """Its estimates, told how much each position of the samples differs from the fill, (N, *S)."""
         ...
 
 
@@ -94,7 +107,7 @@ EXPLAINERS: Mapping[str, Kind] = {
     "sobol": Sobol,
     "hsic": Hsic,
 }
-DEFAULTS: tuple[Explainer, ...] = (Occlusion(), Rise(estimator="surrogate", design="array"))
+DEFAULTS: tuple[Explainer, ...] = (Occlusion(), Rise(estimator="informed", design="pairs"))
 
 
 def explain(
@@ -107,7 +120,14 @@ def explain(
 ) -> Maps:
     """Maps (N, *S) of the targets' scores."""
     plan, answers = adapted(predictor, samples, targets, explainer, seed, progress=progress)
-    return estimated(explainer.estimate, plan, of_targets(answers, targets))
+    return estimated(knowing(explainer, samples).estimate, plan, of_targets(answers, targets))
+
+
+def knowing(explainer: Explainer, samples: Samples) -> Estimating:
+    """The explainer's estimates for these samples (N, *S, C), in whose order scores must come."""
+    if not isinstance(explainer, Informed):
+        return explainer
+    return explainer.knowing(np.abs(samples - backgrounds(explainer.fill, samples)).mean(axis=-1))
 
 
 def adapted(
@@ -151,7 +171,7 @@ def of_all_classes(estimator: Estimator, plan: Plan | Each, answers: Answers) ->
     return np.stack(classes, axis=1)
 
 
-def reliability(explainer: Explainer, plan: Plan | Each, scores: NDArray[np.float32]) -> NDArray[np.float64]:
+def reliability(explainer: Estimating, plan: Plan | Each, scores: NDArray[np.float32]) -> NDArray[np.float64]:
     """Correlation (N,) that two maps of this many queries would have, foretold from the map's own two halves.
 
     1 is a map without noise, 0 is noise alone. NaN where nothing is drawn, or a half is flat.

@@ -9,7 +9,7 @@ other libraries in `Upsampling`.
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import pairwise
 from typing import Any, Literal, Protocol, final
 
@@ -23,7 +23,8 @@ from samewhy_edge.plan import words
 Border = Literal["mirror", "clamp"]
 Convention = Literal["rise", "xplique", "torchray"]
 
-ARRAY = 5  # keeps the words of an array apart from those of random grids with the same seed
+ARRAY, PAIRS = 5, 6  # keep the words of an array apart from those of random grids with the same seed
+HELD = 2**20  # float32 values of all masks of a plan that are kept in memory, at most: 4 MiB
 BORDERS: dict[Convention, Border] = {"rise": "mirror", "xplique": "clamp", "torchray": "mirror"}
 
 
@@ -80,12 +81,15 @@ class Upsampling:
         """Masks (m, *S) of cells (m, *grid) moved by shifts (m, axes)."""
         values: NDArray[Any] = cells
         for axis, weights in enumerate(self._weights):
-            # (m, ..., grid, ...) x (m, size, grid) over the grid axis: each mask has its own shifted weights
+            # each mask has its own shifted weights (m, size, grid); the axes before are upsampled, those behind are not
             rows = weights[shifts[:, axis, None] + np.arange(self.spatial[axis])]
-            moved = np.moveaxis(values, axis + 1, -1)
-            flat = moved.reshape(len(moved), -1, self.grid) @ rows.transpose(0, 2, 1)
-            values = np.moveaxis(flat.reshape(*moved.shape[:-1], -1), -1, axis + 1)
-        return np.ascontiguousarray(values / values.dtype.type(self._scale), np.float32)
+            before, behind = math.prod(self.spatial[:axis]), self.grid ** (len(self.spatial) - axis - 1)
+            if behind == 1:
+                values = values.reshape(len(cells), before, self.grid) @ rows.transpose(0, 2, 1)
+            else:
+                values = rows[:, None] @ values.reshape(len(cells), before, self.grid, behind)
+        values /= values.dtype.type(self._scale)
+        return np.ascontiguousarray(values.reshape(len(cells), *self.spatial), np.float32)
 
     def overlap(self, axis: int) -> NDArray[np.float64]:
         """How much two positions of an axis share their cells, mean over all shifts: (size, size)."""
@@ -154,6 +158,10 @@ class RandomGrids:
 
     def keep(self, start: int, stop: int) -> Keep:
         """Masks in [0, 1], shape (stop - start, *S)."""
+        return held(self, start, stop)
+
+    def fresh(self, start: int, stop: int) -> Keep:
+        """The same, upsampled anew."""
         return self.upsampling.masks(*self._draw(start, stop))
 
     def _draw(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
@@ -205,6 +213,10 @@ class SobolGrids:
 
     def keep(self, start: int, stop: int) -> Keep:
         """Masks in [0, 1], shape (stop - start, *S)."""
+        return held(self, start, stop)
+
+    def fresh(self, start: int, stop: int) -> Keep:
+        """The same, upsampled anew."""
         ends = [start, *range((start // self.block + 1) * self.block, stop, self.block), stop]
         return np.concatenate([self.upsampling.masks(*self._draw(*part)) for part in pairwise(ends)])
 
@@ -223,12 +235,15 @@ class SobolGrids:
 @final
 @dataclass(frozen=True)
 class ArrayGrids:
-    """Balanced masks: blocks of a two-level orthogonal array, each mask followed by its complement, a shift a block.
+    """Balanced masks: blocks of a two-level orthogonal array, each mask followed by its complement.
 
     A block takes the columns of a Hadamard matrix (Sylvester's, of the smallest order above the number of cells) in a
     random choice with random signs, its rows in a random order. Within a whole block every cell is kept in half of the
     queries, no two cells are confounded, and pairs of cells do not leak into single ones. So `count` is best a multiple
     of `block`.
+
+    A block has one shift, so that its balance holds for every position; or every mask and its complement have their
+    own, each shift as often as any other to one, so that a regression sees more of where cells end.
 
     Source: Hedayat, Sloane & Stufken 1999, Orthogonal Arrays, chapter 7 (arrays of strength 3 by fold-over).
     """
@@ -239,6 +254,7 @@ class ArrayGrids:
     key: tuple[int, int]  # (seed, draw)
     border: Border = "mirror"
     convention: Convention = "rise"
+    shifting: Literal["block", "pair"] = "block"
 
     def __len__(self) -> int:
         """M."""
@@ -261,21 +277,21 @@ class ArrayGrids:
 
     def keep(self, start: int, stop: int) -> Keep:
         """Masks in [0, 1], shape (stop - start, *S)."""
+        return held(self, start, stop)
+
+    def fresh(self, start: int, stop: int) -> Keep:
+        """The same, upsampled anew."""
         first, last = start // self.block, (stop - 1) // self.block + 1
-        blocks = [self._masks(number) for number in range(first, last)]
-        return np.concatenate(blocks)[start - first * self.block : stop - first * self.block]
+        cells, shifts = map(np.concatenate, zip(*map(self._draw, range(first, last)), strict=True))
+        wanted = slice(start - first * self.block, stop - first * self.block)
+        return self.upsampling.masks(cells[wanted], shifts[wanted])
 
     @property
     def _order(self) -> int:
         return int(1 << (self.grid ** len(self.shape)).bit_length())
 
-    def _masks(self, number: int) -> Keep:
-        """All masks of a block."""
-        kept, shift = self._draw(number)
-        return self.upsampling.masks(kept, np.repeat(shift[None], len(kept), axis=0))
-
     def _draw(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Cells (block, *grid) of 0 and 1, and the shift (axes,) of a block."""
+        """Cells (block, *grid) of 0 and 1, and shifts (block, axes)."""
         axes, cells, order = len(self.shape), self.grid ** len(self.shape), self._order
         raw = words((self.key[0], self.key[1] + (ARRAY << 32)), number, number + 1, axes + 2 * order + cells)[0]
         shift = (raw[:axes] % np.array(self.upsampling.shifts, np.uint64)).astype(np.int64)
@@ -283,10 +299,33 @@ class ArrayGrids:
         signs = 1 - 2 * (raw[-cells:] >> np.uint64(63)).astype(np.int64)
         levels = sylvester(order)[rows][:, columns[:cells]] * signs
         kept = np.stack([levels > 0, levels < 0], axis=1).reshape(-1, *[self.grid] * axes)
-        return kept.astype(np.float32), shift
+        shifts = shift[None] if self.shifting == "block" else self._of_pairs(number)
+        return kept.astype(np.float32), np.repeat(shifts, self.block // len(shifts), axis=0)
+
+    def _of_pairs(self, number: int) -> NDArray[np.int64]:
+        """A shift (order, axes) for each pair of a block: every shift in a random order, then again."""
+        every = np.indices(self.upsampling.shifts).reshape(len(self.shape), -1).T
+        rounds = math.ceil(self._order / len(every))
+        raw = words((self.key[0], self.key[1] + (PAIRS << 32)), number, number + 1, rounds * len(every))
+        order = raw.reshape(rounds, -1).argsort(axis=1).ravel()[: self._order]
+        return np.asarray(every[order], np.int64)
 
 
 Drawn = RandomGrids | SobolGrids | ArrayGrids
+
+
+def held(plan: Drawn, start: int, stop: int) -> Keep:
+    """Masks of a plan: kept in memory where all of them are few, since asking, estimating and other rungs want them."""
+    small = len(plan) * math.prod(plan.shape) <= HELD
+    return every(plan)[start:stop] if small else plan.fresh(start, stop)
+
+
+@lru_cache(maxsize=2)
+def every(plan: Drawn) -> Keep:
+    """All masks (M, *S), not to be written to."""
+    masks = plan.fresh(0, len(plan))
+    masks.flags.writeable = False
+    return masks
 
 
 @final

@@ -30,7 +30,7 @@ from samewhy_edge.settings import structure
 Table = Mapping[str, Any]
 DEFAULTS: tuple[Table, ...] = (
     {"method": "occlusion"},
-    {"method": "rise", "design": "array", "estimator": "surrogate"},
+    {"method": "rise", "design": "pairs", "estimator": "informed"},
 )
 
 

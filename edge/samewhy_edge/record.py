@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Answers, Maps, Samples, Targets
 from samewhy_edge.errors import InputError
-from samewhy_edge.explain import Explainer, describe, of_all_classes, of_targets, reliability
+from samewhy_edge.explain import Estimating, Explainer, describe, of_all_classes, of_targets, reliability
 from samewhy_edge.files import sha256, write_json, write_npz
 from samewhy_edge.plan import Each, Plan
 from samewhy_edge.rung import Artifact, Rung
@@ -91,7 +91,7 @@ def load(path: Path) -> tuple[Record, Arrays]:
 
 
 def arrays_of(
-    explainer: Explainer,
+    explainer: Estimating,
     plan: Plan | Each,
     answers: Answers,
     targets: Targets,
@@ -99,7 +99,10 @@ def arrays_of(
     errors: Maps,
     every_class: bool = False,
 ) -> Arrays:
-    """The targets' maps and their errors with all that goes with them, from the same answers (N, M, K)."""
+    """The targets' maps and their errors with all that goes with them, from the same answers (N, M, K).
+
+    `explainer` knows the samples, where it wants to: `samewhy_edge.explain.knowing`.
+    """
     alike = reliability(explainer, plan, of_targets(answers, targets))
     return Arrays(
         maps,

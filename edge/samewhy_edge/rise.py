@@ -12,11 +12,12 @@ from samewhy_edge.arrays import Keep, Maps
 from samewhy_edge.errors import InputError
 from samewhy_edge.fill import Fill
 from samewhy_edge.grids import BORDERS, ArrayGrids, Border, Convention, Drawn, Part, RandomGrids, SobolGrids, halves
+from samewhy_edge.informed import Contrast, informed_errors, informed_freedom, informed_maps
 from samewhy_edge.lowdiscrepancy import DIMENSIONS
 from samewhy_edge.plan import Plan, axes_of, weigh
 from samewhy_edge.surrogate import Fit, Floats, expected_maps, fit, intercept, left_out
 
-Estimator = Literal["centred", "published", "mask-sum", "surrogate", "corrected"]
+Estimator = Literal["centred", "published", "mask-sum", "surrogate", "corrected", "informed"]
 Change = Callable[[slice, Keep], Floats]  # what leaving a unit out changes in the maps, up to a constant: (N, *S)
 
 ESTIMATORS: dict[Convention, Estimator] = {"rise": "centred", "xplique": "mask-sum", "torchray": "published"}
@@ -32,14 +33,15 @@ class Rise:
     its expectation. `centred`, the default, weighs score - mean(score): the published map less the part that every
     position gets alike, which carries most of its noise. `surrogate` is the centred map, over all masks, of a ridge
     regression of the scores; `corrected` adds the centred map of what the regression does not explain, which makes it
-    unbiased and noisier. Unit: score.
+    unbiased and noisier; `informed` is a surrogate whose regression knows where the sample differs from its fill. Unit:
+    score.
 
     A `convention` other than `rise` is what a library does, and fixes estimator and border: `xplique` divides by the
     sum of the masks + 1e-4; `torchray` divides by M alone, and explains probabilities where the predictor gives them.
     See `samewhy_edge.grids.Upsampling` for their masks. Xplique moves all masks of a batch alike; here each mask moves.
 
-    Source: Petsiuk, Das & Saenko 2018, equation 6; mask-sum as in Xplique; `samewhy_edge.grids` and
-    `samewhy_edge.surrogate` for the rest.
+    Source: Petsiuk, Das & Saenko 2018, equation 6; mask-sum as in Xplique; `samewhy_edge.grids`,
+    `samewhy_edge.surrogate` and `samewhy_edge.informed` for the rest.
     """
 
     queries: int = 256
@@ -47,7 +49,7 @@ class Rise:
     share: float = 0.5
     estimator: Estimator | None = None  # None: the convention's own
     fill: Fill = 0.0
-    design: Literal["random", "array", "sobol"] = "random"
+    design: Literal["random", "array", "pairs", "sobol"] = "random"  # pairs: an array with a shift for each pair
     convention: Convention = "rise"
     border: Border | None = None  # None: the convention's own
 
@@ -90,9 +92,9 @@ class Rise:
             return self._fitting(SobolGrids(spatial, self.queries, self.grid, self.share, *geometry))
         if self.share != 0.5:
             raise InputError(
-                f"rise with design=array and share={self.share}; an array keeps half, expected share = 0.5"
+                f"rise with design={self.design} and share={self.share}; an array keeps half, expected share = 0.5"
             )
-        return ArrayGrids(spatial, self.queries, self.grid, *geometry)
+        return ArrayGrids(spatial, self.queries, self.grid, *geometry, "block" if self.design == "array" else "pair")
 
     def _check_convention(self) -> None:
         fixed = {"border": BORDERS[self.convention], "estimator": ESTIMATORS[self.convention]}
@@ -112,12 +114,18 @@ class Rise:
             )
         return plan
 
+    def knowing(self, contrast: Contrast) -> "Rise | Knowing":
+        """The same, told how much each position of the samples differs from the fill, (N, *S)."""
+        return Knowing(self, contrast) if self.weighing == "informed" else self
+
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
-        """Maps (N, *S).
+        """Maps (N, *S); an `informed` one that is told nothing of the samples expects as much of every part.
 
         Raises:
             InputError: a surrogate of a plan that is not made of grids.
         """
+        if self.weighing == "informed":
+            return np.asarray(informed_maps(self._grids(plan), scores, None), np.float32)
         if self.weighing in ("surrogate", "corrected"):
             return self._surrogate(plan, scores)
         if self.weighing == "mask-sum":
@@ -169,6 +177,8 @@ class Rise:
         Source: Efron & Stein 1981; MacKinnon & White 1985 (HC3, the same for regressions).
         """
         grids = self._whole(plan)
+        if self.weighing == "informed":
+            return np.asarray(informed_errors(grids, scores, None), np.float32)
         parts = units(grids)
         if len(parts) < 2:
             return np.full((len(scores), *plan.shape), np.nan, np.float32)
@@ -180,16 +190,14 @@ class Rise:
 
     def freedom(self, plan: Plan) -> float:
         """Degrees of freedom of `errors`: independent draws less one, NaN where there are no errors."""
+        if self.weighing == "informed":
+            return informed_freedom(self._whole(plan))
         parts = units(self._whole(plan))
         return len(parts) - 1.0 if len(parts) > 1 else math.nan
 
     def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
         """Maps of the even and of the odd masks, or blocks, or pairs of a single block; None where too few for both."""
-        both = halves(self._whole(plan))
-        if both is None:
-            return None
-        even, odd = (self.estimate(part, scores[:, part.places]) for part in both)
-        return even, odd
+        return of_halves(self, self._whole(plan), scores)
 
     def _change(self, plan: Drawn, scores: NDArray[np.float32], parts: list[slice]) -> Change:
         if self.weighing == "published":
@@ -237,6 +245,36 @@ class Rise:
             return np.asarray((own - maps * len(keep)) / ((len(plan) - len(keep)) * self.share))
 
         return change
+
+
+@final
+@dataclass(frozen=True)
+class Knowing:
+    """An `informed` RISE with what it knows of the samples."""
+
+    rise: Rise
+    contrast: Contrast
+
+    def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
+        """Maps (N, *S)."""
+        return np.asarray(informed_maps(self.rise._grids(plan), scores, self.contrast), np.float32)
+
+    def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
+        """Standard errors (N, *S)."""
+        return np.asarray(informed_errors(self.rise._whole(plan), scores, self.contrast), np.float32)
+
+    def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
+        """Maps of two halves of the queries; None where too few for both."""
+        return of_halves(self, self.rise._whole(plan), scores)
+
+
+def of_halves(rise: Rise | Knowing, plan: Drawn, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
+    """Maps of two halves of the plan; None where too few for both."""
+    both = halves(plan)
+    if both is None:
+        return None
+    even, odd = (rise.estimate(part, scores[:, part.places]) for part in both)
+    return even, odd
 
 
 def moved(fitted: Fit, outside: Floats, unit: slice) -> Floats:

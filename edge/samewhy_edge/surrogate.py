@@ -10,6 +10,7 @@ Source: Craven & Wahba 1979 (generalized cross-validation); Owen 2013, Monte Car
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 import numpy as np
@@ -99,12 +100,23 @@ def cross_validated(turned: Floats, singular: Floats, centred: Floats) -> Floats
 
 def expected_maps(plan: Grids, coefficients: Floats) -> Floats:
     """The regression's centred RISE map over all masks, (N, *S): share * (1 - share) * overlap, over share."""
-    upsampling = plan.upsampling
-    maps = coefficients.reshape(-1, *parts(upsampling))
-    for axis in range(len(upsampling.spatial)):
-        spread = upsampling.overlap(axis) @ pooling(upsampling, axis).T  # (S, parts)
-        maps = np.moveaxis(np.tensordot(maps, spread, (axis + 1, 1)), -1, axis + 1)
-    return np.asarray((1 - plan.share) * maps)
+    return np.asarray(
+        (1 - plan.share) * along(coefficients.reshape(-1, *parts(plan.upsampling)), spreads(plan.upsampling))
+    )
+
+
+@lru_cache(maxsize=8)
+def spreads(upsampling: Upsampling) -> tuple[Floats, ...]:
+    """How much a position shares its cells with each fine cell, mean over all shifts: (S, parts), an axis each."""
+    axes = range(len(upsampling.spatial))
+    return tuple(upsampling.overlap(axis) @ pooling(upsampling, axis).T for axis in axes)
+
+
+def along(values: Floats, matrices: Sequence[Floats]) -> Floats:
+    """A matrix (out, in) on every axis after the first."""
+    for axis, matrix in enumerate(matrices, start=1):
+        values = np.moveaxis(np.tensordot(values, matrix, (axis, 1)), -1, axis)
+    return values
 
 
 def pooled(plan: Grids) -> Floats:

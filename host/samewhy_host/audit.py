@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.agreement import MEASURES, Measure
-from samewhy_edge.arrays import Answers, Maps, Scores, Targets
+from samewhy_edge.arrays import Answers, Maps, Samples, Scores, Targets
 from samewhy_edge.budget import relative_errors
-from samewhy_edge.explain import Explainer, describe, estimated, of_targets, shuffled
+from samewhy_edge.explain import Estimating, Explainer, describe, estimated, knowing, of_targets, shuffled
 from samewhy_edge.plan import Each, Plan
 from samewhy_edge.record import Arrays, arrays_of
 from samewhy_edge.rung import Rung, changed
@@ -70,18 +70,20 @@ def explained(
     digest: str,
     asked: Sequence[Asked],
     other: tuple[Plan | Each, "Given"],
+    samples: Samples,
     targets: Targets,
     seed: int,
 ) -> Explained:
     """Maps of every rung for the reference's targets, with the ceiling's and the floor's."""
+    told = knowing(explainer, samples)
     answers = {one.name: one.given[explainer.name].answers for one in asked}
-    arrays = {name: found(explainer, plan, given, targets) for name, given in answers.items()}
-    moved = estimated(explainer.estimate, other[0], of_targets(other[1].answers, targets))
+    arrays = {name: found(told, plan, given, targets) for name, given in answers.items()}
+    moved = estimated(told.estimate, other[0], of_targets(other[1].answers, targets))
     dealt = shuffled(plan, of_targets(answers[asked[0].name], targets), seed)
-    return Explained(explainer, plan, digest, arrays, moved, estimated(explainer.estimate, plan, dealt))
+    return Explained(explainer, plan, digest, arrays, moved, estimated(told.estimate, plan, dealt))
 
 
-def found(explainer: Explainer, plan: Plan | Each, answers: Answers, targets: Targets) -> Arrays:
+def found(explainer: Estimating, plan: Plan | Each, answers: Answers, targets: Targets) -> Arrays:
     """Maps, errors and reliability of one rung."""
     scores = of_targets(answers, targets)
     maps, errors = (estimated(one, plan, scores) for one in (explainer.estimate, explainer.errors))

@@ -90,6 +90,7 @@ def interviewed(run: Run) -> Interview:
             questions[one.name].digest,
             asked,
             others[one.name],
+            audited.samples,
             targets,
             made.seed,
         )

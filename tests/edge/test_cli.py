@@ -96,7 +96,7 @@ def test_explain_leaves_a_record_an_explainer_and_a_picture(samewhy: Callable[..
     assert [Path(name).parent.name for name in made[:1]] == ["journal"]
     assert made[1:] == [
         "maps.png",
-        *(f"records/{name}{end}" for name in ("occlusion", "rise-array-surrogate") for end in (".json", ".npz")),
+        *(f"records/{name}{end}" for name in ("occlusion", "rise-pairs-informed") for end in (".json", ".npz")),
     ]
 
 
@@ -186,7 +186,7 @@ def test_without_a_methods_file_the_seed_is_nought_and_no_digest_is_recorded(
     samewhy: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     samewhy("explain", INT8, "--input", saved(tmp_path, images()), "--out", tmp_path)
-    record, arrays = load(tmp_path / "records" / "rise-array-surrogate.json")
+    record, arrays = load(tmp_path / "records" / "rise-pairs-informed.json")
     assert (record.seed, record.methods, record.stopped, arrays.class_maps) == (0, None, "plan", None)
 
 

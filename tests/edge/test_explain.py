@@ -342,7 +342,7 @@ def test_a_description_holds_all_that_makes_the_explainer_again(explainer: Any) 
 
 
 def test_defaults_are_those_that_records_so_far_were_made_with() -> None:
-    assert list(DEFAULTS) == [Occlusion((4,), (2,), 0.0), Rise(256, 7, 0.5, "surrogate", 0.0, "array")]
+    assert list(DEFAULTS) == [Occlusion((4,), (2,), 0.0), Rise(256, 7, 0.5, "informed", 0.0, "pairs")]
 
 
 def test_names_tell_the_estimators_apart() -> None:

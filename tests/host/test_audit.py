@@ -174,7 +174,7 @@ def test_maps_are_the_estimates_of_the_reference_s_targets_for_every_rung(explai
         for name, world in worlds.items()
     ]
     moved = answered(worlds["float"], explainer, draw=1)
-    found = audit.explained(explainer, plan, digest(plan), ladder, (other, moved), TARGETS, seed=3)
+    found = audit.explained(explainer, plan, digest(plan), ladder, (other, moved), SAMPLES, TARGETS, seed=3)
     for row in ladder:
         scores = of_targets(row.given[explainer.name].answers, TARGETS)
         assert np.array_equal(found.maps[row.name], explainer.estimate(plan, scores))
@@ -191,7 +191,7 @@ def test_the_ceiling_of_an_honest_explainer_lies_far_above_its_floor() -> None:
     given = answered(world, explainer)
     ladder = [Asked("float", REFERENCE, np.zeros((5, 3), np.float32), {explainer.name: given})]
     other = (explainer.plan((*SHAPE, 2), 3, 1), answered(world, explainer, draw=1))
-    found = audit.explained(explainer, explainer.plan((*SHAPE, 2), 3), "digest", ladder, other, TARGETS, seed=3)
+    found = audit.explained(explainer, explainer.plan((*SHAPE, 2), 3), "digest", ladder, other, SAMPLES, TARGETS, seed=3)
     bounds = audit.bounds_of(found, "float", MEASURES[0])
     assert bounds["ceiling"] is not None
     assert bounds["floor"] is not None

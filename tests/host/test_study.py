@@ -114,7 +114,7 @@ def test_a_question_and_a_model_are_enough(tmp_path: Path) -> None:
     assert study.train == Train()
     assert study.audit == Audit()
     assert study.compressions() == []
-    assert [explainer.name for explainer in study.explainers()] == ["occlusion", "rise-array-surrogate"]
+    assert [explainer.name for explainer in study.explainers()] == ["occlusion", "rise-pairs-informed"]
 
 
 def test_the_digest_is_that_of_the_file(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the way in which it finds its version
     theirs = pytest.importorskip(
         "torchray.attribution.rise",
-        reason="TorchRay is not installed; pip install -e '.[peers]' in a venv of its own",
+        reason="TorchRay is not installed; pip install --no-deps torchray in the venv of the peers",
         exc_type=ImportError,
     )
 

@@ -1,0 +1,1 @@
+"""The same explanations by Captum, Xplique and DIANNA, each in an environment of its own."""
