@@ -20,6 +20,7 @@ from samewhy_edge.arrays import Keep
 from samewhy_edge.lowdiscrepancy import scrambled
 from samewhy_edge.plan import words
 
+Cells = tuple[NDArray[np.float32], NDArray[np.int64]]  # (m, *grid) of 0 and 1, and shifts (m, axes)
 Border = Literal["mirror", "clamp"]
 Convention = Literal["rise", "xplique", "torchray"]
 
@@ -48,6 +49,10 @@ class Grids(Protocol):
 
     def __len__(self) -> int:
         """M."""
+        ...
+
+    def drawn(self, start: int, stop: int) -> Cells:
+        """Cells and shifts of masks `start` to `stop` (not included)."""
         ...
 
     def keep(self, start: int, stop: int) -> Keep:
@@ -93,9 +98,16 @@ class Upsampling:
 
     def overlap(self, axis: int) -> NDArray[np.float64]:
         """How much two positions of an axis share their cells, mean over all shifts: (size, size)."""
-        size, weights = self.spatial[axis], self._weights[axis].astype(np.float64) / (2 * self._fulls[axis])
-        moved = [weights[shift : shift + size] for shift in range(self.shifts[axis])]
-        return np.asarray(sum(rows @ rows.T for rows in moved) / len(moved))
+        return np.asarray(sum(rows @ rows.T for rows in self.moved[axis]) / self.shifts[axis])
+
+    @cached_property
+    def moved(self) -> list[NDArray[np.float64]]:
+        """Weight of each cell at each position under each shift: (shifts, size, grid), an axis each."""
+        axes = zip(self._weights, self._fulls, self.spatial, self.shifts, strict=True)
+        return [
+            np.stack([weights[shift : shift + size] for shift in range(shifts)]).astype(np.float64) / (2 * full)
+            for weights, full, size, shifts in axes
+        ]
 
     @property
     def sizes(self) -> list[int]:
@@ -160,12 +172,12 @@ class RandomGrids:
         """Masks in [0, 1], shape (stop - start, *S)."""
         return held(self, start, stop)
 
-    def fresh(self, start: int, stop: int) -> Keep:
-        """The same, upsampled anew."""
-        return self.upsampling.masks(*self._draw(start, stop))
+    def weigh(self, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
+        """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *S)."""
+        return weighed(self, weights, hidden)
 
-    def _draw(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Cells (m, *grid) of 0 and 1, and shifts (m, axes)."""
+    def drawn(self, start: int, stop: int) -> Cells:
+        """Cells and shifts of masks `start` to `stop` (not included)."""
         axes = len(self.shape)
         raw = words(self.key, start, stop, self.grid**axes + axes)
         shifts = (raw[:, :axes] % np.array(self.upsampling.shifts, np.uint64)).astype(np.int64)
@@ -215,13 +227,18 @@ class SobolGrids:
         """Masks in [0, 1], shape (stop - start, *S)."""
         return held(self, start, stop)
 
-    def fresh(self, start: int, stop: int) -> Keep:
-        """The same, upsampled anew."""
-        ends = [start, *range((start // self.block + 1) * self.block, stop, self.block), stop]
-        return np.concatenate([self.upsampling.masks(*self._draw(*part)) for part in pairwise(ends)])
+    def weigh(self, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
+        """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *S)."""
+        return weighed(self, weights, hidden)
 
-    def _draw(self, start: int, stop: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Cells (m, *grid) of 0 and 1, and shifts (m, axes), of masks within a block.
+    def drawn(self, start: int, stop: int) -> Cells:
+        """Cells and shifts of masks `start` to `stop` (not included)."""
+        ends = [start, *range((start // self.block + 1) * self.block, stop, self.block), stop]
+        cells, shifts = zip(*(self._within(*part) for part in pairwise(ends)), strict=True)
+        return np.concatenate(cells), np.concatenate(shifts)
+
+    def _within(self, start: int, stop: int) -> Cells:
+        """Cells and shifts of masks of one block.
 
         Words are scaled to shifts, since a remainder would lose the evenness.
         """
@@ -279,19 +296,23 @@ class ArrayGrids:
         """Masks in [0, 1], shape (stop - start, *S)."""
         return held(self, start, stop)
 
-    def fresh(self, start: int, stop: int) -> Keep:
-        """The same, upsampled anew."""
+    def weigh(self, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
+        """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *S)."""
+        return weighed(self, weights, hidden)
+
+    def drawn(self, start: int, stop: int) -> Cells:
+        """Cells and shifts of masks `start` to `stop` (not included)."""
         first, last = start // self.block, (stop - 1) // self.block + 1
-        cells, shifts = map(np.concatenate, zip(*map(self._draw, range(first, last)), strict=True))
+        cells, shifts = zip(*map(self._block, range(first, last)), strict=True)
         wanted = slice(start - first * self.block, stop - first * self.block)
-        return self.upsampling.masks(cells[wanted], shifts[wanted])
+        return np.concatenate(cells)[wanted], np.concatenate(shifts)[wanted]
 
     @property
     def _order(self) -> int:
         return int(1 << (self.grid ** len(self.shape)).bit_length())
 
-    def _draw(self, number: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Cells (block, *grid) of 0 and 1, and shifts (block, axes)."""
+    def _block(self, number: int) -> Cells:
+        """Cells and shifts of a whole block."""
         axes, cells, order = len(self.shape), self.grid ** len(self.shape), self._order
         raw = words((self.key[0], self.key[1] + (ARRAY << 32)), number, number + 1, axes + 2 * order + cells)[0]
         shift = (raw[:axes] % np.array(self.upsampling.shifts, np.uint64)).astype(np.int64)
@@ -317,13 +338,37 @@ Drawn = RandomGrids | SobolGrids | ArrayGrids
 def held(plan: Drawn, start: int, stop: int) -> Keep:
     """Masks of a plan: kept in memory where all of them are few, since asking, estimating and other rungs want them."""
     small = len(plan) * math.prod(plan.shape) <= HELD
-    return every(plan)[start:stop] if small else plan.fresh(start, stop)
+    return every(plan)[start:stop] if small else plan.upsampling.masks(*plan.drawn(start, stop))
+
+
+def weighed(plan: Grids, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
+    """Sum over queries of weight * keep (or weight * (1 - keep)), (N, M) to (N, *S), without making a mask.
+
+    Cells are summed for each shift, and the sums upsampled: masks are linear in their cells.
+    """
+    upsampling, (cells, shifts) = plan.upsampling, plan.drawn(0, len(plan))
+    shown = 1 - cells if hidden else cells
+    flat = np.ravel_multi_index(tuple(shifts.T), upsampling.shifts)
+    order = np.argsort(flat, kind="stable")
+    used, starts = np.unique(flat[order], return_index=True)
+    sums = np.zeros((len(weights), math.prod(upsampling.shifts), shown[0].size))
+    for row, weight in zip(sums, weights, strict=True):
+        row[used] = np.add.reduceat((weight[:, None] * shown.reshape(len(shown), -1).astype(np.float64))[order], starts)
+    return upsampled(upsampling, sums.reshape(len(weights), *upsampling.shifts, *shown.shape[1:]))
+
+
+def upsampled(upsampling: Upsampling, sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cells summed for each shift, (N, *shifts, *grid), as maps (N, *S) over all shifts."""
+    axes = len(upsampling.spatial)
+    for axis, rows in enumerate(upsampling.moved):  # over the shift and the cell of an axis, which becomes the last
+        sums = np.tensordot(sums, rows, ([1, 1 + axes - axis], [0, 2]))
+    return sums
 
 
 @lru_cache(maxsize=2)
 def every(plan: Drawn) -> Keep:
     """All masks (M, *S), not to be written to."""
-    masks = plan.fresh(0, len(plan))
+    masks = plan.upsampling.masks(*plan.drawn(0, len(plan)))
     masks.flags.writeable = False
     return masks
 
@@ -354,6 +399,16 @@ class Part:
     def __len__(self) -> int:
         """How many."""
         return len(self.places)
+
+    def weigh(self, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
+        """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *S)."""
+        return weighed(self, weights, hidden)
+
+    def drawn(self, start: int, stop: int) -> Cells:
+        """Cells and shifts of masks `start` to `stop` (not included)."""
+        places = self.places[start:stop]
+        cells, shifts = self.plan.drawn(int(places[0]), int(places[-1]) + 1)
+        return cells[places - places[0]], shifts[places - places[0]]
 
     def keep(self, start: int, stop: int) -> Keep:
         """Masks (stop - start, *S)."""

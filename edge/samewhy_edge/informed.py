@@ -38,10 +38,31 @@ class Rows:
 @final
 @dataclass(frozen=True)
 class Solved:
-    """The regression of one sample, as what it makes of any scores."""
+    """The regression of one sample."""
 
-    weights: Floats  # (R, F): coefficient that a score in each row adds
-    residuals: Floats  # (R,): of each row, had it been left out; NaN where nothing can do without it
+    features: Floats  # (R, F)
+    prior: Floats  # (F,)
+    scores: Floats  # (R,)
+    values: Floats  # (rank,) what the prior expects in each direction of the rows
+    vectors: Floats  # (R, rank)
+    shrink: Floats  # (rank,) what each direction keeps
+
+    def coefficients(self) -> Floats:
+        """What a part adds, (F,)."""
+        turned = self.vectors @ (self.shrink / self.values * (self.vectors.T @ self.scores))
+        return np.asarray(self.prior**2 * (turned @ self.features))
+
+    def weights(self) -> Floats:
+        """What a score in each row adds to the coefficients, (R, F)."""
+        return np.asarray(
+            (self.vectors * (self.shrink / self.values)) @ (self.vectors.T @ self.features) * self.prior**2
+        )
+
+    def left_out(self) -> Floats:
+        """The residual of each row, had it been left out, (R,); NaN where nothing can do without it."""
+        residuals = self.scores - self.vectors @ (self.shrink * (self.vectors.T @ self.scores))
+        left = 1 - (self.vectors**2) @ self.shrink
+        return np.asarray(residuals / np.where(left > 1e-9, left, np.nan))
 
 
 def rows_of(plan: Grids, scores: NDArray[np.float32]) -> Rows:
@@ -82,11 +103,7 @@ def solve(features: Floats, scores: Floats, prior: Floats, free: int) -> Solved:
     solid = values > 1e-9 * max(values[-1], 1e-300)
     values, vectors = values[solid], vectors[:, solid]
     noise = most_likely(values, vectors.T @ scores, float(scores @ scores), free)
-    shrink = values / (values + noise)
-    weights = vectors * (shrink / values) @ (vectors.T @ features) * prior**2
-    left = 1 - (vectors**2) @ shrink
-    residuals = scores - vectors @ (shrink * (vectors.T @ scores))
-    return Solved(weights, residuals / np.where(left > 1e-9, left, np.nan))
+    return Solved(features, prior, scores, values, vectors, values / (values + noise))
 
 
 def tall(scaled: Floats) -> tuple[Floats, Floats]:
@@ -110,8 +127,7 @@ def informed_maps(plan: Grids, scores: NDArray[np.float32], contrast: Contrast |
     """The expected centred RISE map of each sample's regression, (N, *S)."""
     rows, priori = rows_of(plan, scores), priors(plan, contrast, len(scores))
     solved = [solve(rows.features, one, prior, rows.free) for one, prior in zip(rows.scores, priori, strict=True)]
-    found = [score @ one.weights for score, one in zip(rows.scores, solved, strict=True)]
-    return expected_maps(plan, np.stack(found))
+    return expected_maps(plan, np.stack([one.coefficients() for one in solved]))
 
 
 def informed_errors(plan: Grids, scores: NDArray[np.float32], contrast: Contrast | None) -> Floats:
@@ -123,7 +139,7 @@ def informed_errors(plan: Grids, scores: NDArray[np.float32], contrast: Contrast
     squares = np.zeros((len(scores), *plan.shape))
     for i, (one, prior) in enumerate(zip(rows.scores, priori, strict=True)):
         solved = solve(rows.features, one, prior, rows.free)
-        change = solved.weights * solved.residuals[:, None]
+        change = solved.weights() * solved.left_out()[:, None]
         for start in range(0, len(change), 64):
             squares[i] += (expected_maps(plan, change[start : start + 64]) ** 2).sum(axis=0)
     return np.asarray(np.sqrt(squares * (rows.free - 1) / max(1, rows.free)))

@@ -7,8 +7,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
-from typing import Any, Protocol, final
+from typing import Any, Protocol, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +43,15 @@ class Each:
     def __len__(self) -> int:
         """M."""
         return len(self.plans[0])
+
+
+@runtime_checkable
+class Weighing(Protocol):
+    """A plan that need not make its masks to weigh them."""
+
+    def weigh(self, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
+        """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *shape)."""
+        ...
 
 
 class Indexed(Protocol):
@@ -117,20 +125,39 @@ class Windows:
 
     def at(self, places: NDArray[np.int64]) -> Keep:
         """The masks with these numbers, (len(places), *shape)."""
-        masks = np.ones((len(places), *self.shape), np.float32)
-        for row, place in enumerate(places):
-            if place:
-                masks[(row, *self._places[place - 1])] = 0
-        return masks
+        windows = np.unravel_index(np.maximum(places - 1, 0), [len(rows) for rows in self._inside])
+        hidden = (places > 0).astype(np.float32).reshape(-1, *[1] * len(self.shape))
+        for axis, (rows, which) in enumerate(zip(self._inside, windows, strict=True)):
+            hidden = hidden * np.expand_dims(
+                rows[which], [1 + other for other in range(len(self.shape)) if other != axis]
+            )
+        return np.asarray(1 - hidden, np.float32)
+
+    def weigh(self, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
+        """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *shape)."""
+        within = weights[:, 1:].astype(np.float64).reshape(-1, *map(len, self._inside))
+        for rows in self._inside:
+            within = np.tensordot(within, rows, ([1], [0]))  # the axis of windows goes, that of positions comes last
+        shown = weights.sum(axis=1, dtype=np.float64).reshape(-1, *[1] * len(self.shape))
+        return within if hidden else shown - within
 
     def hide_any(self, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Whether each query hides any of the positions `shown` (*S, C), (M,)."""
-        counts = shown.sum(axis=-1)
-        for axis, spans in enumerate(self._spans):
-            sums = np.insert(counts.cumsum(axis), 0, 0, axis)
-            ends = [sums.take([getattr(span, end) for span in spans], axis) for end in ("stop", "start")]
-            counts = ends[0] - ends[1]
-        return np.append(False, counts.ravel() > 0)
+        """Whether each query hides any of the positions `shown`, (M,)."""
+        counts: NDArray[Any] = shown.reshape(*self.shape, -1).sum(axis=-1, dtype=np.float32)
+        for rows in self._inside:
+            counts = np.tensordot(counts, rows, ([0], [1]))
+        return np.concatenate([[False], counts.ravel() > 0])
+
+    @cached_property
+    def _inside(self) -> list[NDArray[np.float32]]:
+        """1 where a position of an axis is inside a window of it: (windows, size), an axis each."""
+        found = []
+        for size, spans in zip(self.shape, self._spans, strict=True):
+            rows = np.zeros((len(spans), size), np.float32)
+            for row, span in zip(rows, spans, strict=True):
+                row[span] = 1
+            found.append(rows)
+        return found
 
     @cached_property
     def _spans(self) -> list[list[slice]]:
@@ -142,10 +169,6 @@ class Windows:
             ]
             for size, window, stride, offset in zip(self.shape, self.window, self.stride, self.offset, strict=True)
         ]
-
-    @cached_property
-    def _places(self) -> list[tuple[slice, ...]]:
-        return list(product(*self._spans))
 
 
 def axes_of(name: str, sizes: tuple[int, ...], spatial: tuple[int, ...]) -> tuple[int, ...]:
@@ -163,7 +186,12 @@ def axes_of(name: str, sizes: tuple[int, ...], spatial: tuple[int, ...]) -> tupl
 
 
 def weigh(plan: Plan, weights: NDArray[Any], hidden: bool = False) -> NDArray[np.float64]:
-    """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *shape), a batch of masks at a time."""
+    """Sum over queries of weight * keep (or weight * (1 - keep)): (N, M) to (N, *shape), a batch of masks at a time.
+
+    Plans that know a shorter way take it.
+    """
+    if isinstance(plan, Weighing):
+        return plan.weigh(weights, hidden)
     total = np.zeros((len(weights), *plan.shape))
     for start in range(0, len(plan), 64):
         stop = min(start + 64, len(plan))

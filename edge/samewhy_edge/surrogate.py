@@ -7,7 +7,7 @@ regression's centred RISE map, so no chance is left in it but that of the fit.
 Source: Craven & Wahba 1979 (generalized cross-validation); Owen 2013, Monte Carlo theory, chapter 8 (control variates).
 """
 
-import string
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -120,17 +120,17 @@ def along(values: Floats, matrices: Sequence[Floats]) -> Floats:
 
 
 def pooled(plan: Grids) -> Floats:
-    """Masks averaged over fine cells, (M, F), a batch of masks at a time."""
-    upsampling = plan.upsampling
-    inner = string.ascii_lowercase[: len(upsampling.spatial)]
-    pools = [pooling(upsampling, axis) for axis in range(len(inner))]
-    rule = (
-        f"z{inner},{','.join(outer + one for outer, one in zip(inner.upper(), inner, strict=True))}->z{inner.upper()}"
-    )
-    starts = range(0, len(plan), 64)
-    rows = [np.einsum(rule, plan.keep(start, min(start + 64, len(plan))), *pools, optimize=True) for start in starts]
-    features: Floats = np.concatenate(rows).reshape(len(plan), -1)
-    return features
+    """Masks averaged over fine cells, (M, F): upsampled to those alone."""
+    upsampling, (values, shifts) = plan.upsampling, plan.drawn(0, len(plan))
+    features: Floats = values.astype(np.float64)
+    for axis, moved in enumerate(upsampling.moved):
+        rows = (pooling(upsampling, axis) @ moved)[shifts[:, axis]]  # (M, parts, grid)
+        before, behind = math.prod(features.shape[1 : axis + 1]), math.prod(features.shape[axis + 2 :])
+        blocks = features.reshape(len(plan), before, upsampling.grid, behind)
+        features = (rows[:, None] @ blocks).reshape(
+            len(plan), *parts(upsampling)[: axis + 1], *values.shape[axis + 2 :]
+        )
+    return features.reshape(len(plan), -1)
 
 
 def parts(upsampling: Upsampling) -> tuple[int, ...]:

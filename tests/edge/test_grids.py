@@ -11,6 +11,7 @@ from samewhy_edge.grids import (
     ArrayGrids,
     Border,
     Convention,
+    Part,
     RandomGrids,
     SobolGrids,
     Upsampling,
@@ -30,7 +31,7 @@ def array(spatial: tuple[int, ...] = (9, 7), count: int = 64, seed: int = 0, dra
 
 def levels(plan: ArrayGrids, number: int) -> np.ndarray:
     """Cells of a block as -1 and 1: (block, cells)."""
-    kept, _ = plan._draw(number)
+    kept, _ = plan._block(number)
     return 2 * kept.reshape(len(kept), -1) - 1
 
 
@@ -110,7 +111,7 @@ def sobol(count: int = 96, share: float = 0.5, seed: int = 0, draw: int = 0) -> 
 @pytest.mark.parametrize("number", [0, 2])
 def test_a_block_of_a_sequence_keeps_each_cell_as_often_as_the_share_says(share: float, number: int) -> None:
     plan = sobol(share=share)
-    kept, shifts = plan._draw(32 * number, 32 * number + 32)
+    kept, shifts = plan.drawn(32 * number, 32 * number + 32)
     assert plan.block == 32
     assert set(np.unique(kept)) == {0, 1}
     assert np.abs(kept.sum(axis=0) - 32 * share).max() < 1
@@ -119,7 +120,7 @@ def test_a_block_of_a_sequence_keeps_each_cell_as_often_as_the_share_says(share:
 
 
 def test_random_cells_and_remainders_would_not_be_as_even() -> None:
-    kept, _ = RandomGrids((9, 7), 32, 3, 0.5, (0, 0))._draw(0, 32)
+    kept, _ = RandomGrids((9, 7), 32, 3, 0.5, (0, 0)).drawn(0, 32)
     assert np.abs(kept.sum(axis=0) - 16).max() > 1
 
 
@@ -192,7 +193,7 @@ def test_weights_are_whole_numbers_and_clamp_or_mirror_at_the_border(full: int, 
 
 def test_clamped_masks_are_the_upsampled_cells_from_the_shift_on() -> None:
     plan = RandomGrids((9, 7), 12, 3, 0.5, (0, 0), "clamp")
-    for mask, cells, (x, y) in zip(plan.keep(0, 12), *plan._draw(0, 12), strict=True):
+    for mask, cells, (x, y) in zip(plan.keep(0, 12), *plan.drawn(0, 12), strict=True):
         rows, columns = clamped_weights(12, 3)[x : x + 9], clamped_weights(12, 3)[y : y + 7]
         np.testing.assert_allclose(mask, rows @ cells @ columns.T, atol=1e-6)
 
@@ -250,5 +251,22 @@ def test_mirrored_masks_of_any_convention_are_exact() -> None:
         below = math.floor(coordinate)
         weights[i, oracles.mirrored(below, 7)] += 1 - (coordinate - below)
         weights[i, oracles.mirrored(below + 1, 7)] += coordinate - below
-    for mask, cells, (x, y) in zip(plan.keep(0, 6), *plan._draw(0, 6), strict=True):
+    for mask, cells, (x, y) in zip(plan.keep(0, 6), *plan.drawn(0, 6), strict=True):
         np.testing.assert_allclose(mask, weights[x : x + 28] @ cells @ weights[y : y + 28].T, atol=1e-6)
+
+
+@pytest.mark.parametrize("spatial", SPATIALS)
+@pytest.mark.parametrize("hidden", [False, True])
+@pytest.mark.parametrize("kind", ["random", "sobol", "array", "pairs", "xplique", "part"])
+def test_weighing_without_masks_is_weighing_masks(kind: str, hidden: bool, spatial: tuple[int, ...]) -> None:
+    plan = {
+        "random": RandomGrids(spatial, 45, 3, 0.3, (1, 0)),
+        "sobol": SobolGrids(spatial, 45, 3, 0.3, (1, 0)),
+        "array": ArrayGrids(spatial, 45, 3, (1, 0)),
+        "pairs": ArrayGrids(spatial, 45, 3, (1, 0), shifting="pair"),
+        "xplique": RandomGrids(spatial, 45, 3, 0.5, (1, 0), "clamp", "xplique"),
+        "part": Part(ArrayGrids(spatial, 45, 3, (1, 0)), np.array([2, 3, 8, 9, 40])),
+    }[kind]
+    weights, masks = np.random.default_rng(0).normal(size=(2, len(plan))), plan.keep(0, len(plan)).astype(np.float64)
+    known = np.tensordot(weights, 1 - masks if hidden else masks, axes=1)
+    np.testing.assert_allclose(plan.weigh(weights, hidden), known, atol=1e-5)

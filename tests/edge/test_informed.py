@@ -53,19 +53,20 @@ def some_rows(count: int, width: int, seed: int = 0) -> Rows:
 @pytest.mark.parametrize(("count", "width"), [(6, 9), (9, 9), (25, 4), (60, 12)])
 def test_coefficients_are_the_posterior_mean_under_the_likeliest_noise(count: int, width: int) -> None:
     rows, prior = some_rows(count, width), 0.2 + np.abs(noise(width, seed=5))
-    found = rows.scores[0] @ solve(rows.features, rows.scores[0], prior, rows.free).weights
-    np.testing.assert_allclose(found, gaussian(rows, prior, likely(rows, prior)), rtol=1e-7, atol=1e-9)
+    solved = solve(rows.features, rows.scores[0], prior, rows.free)
+    for found in (solved.coefficients(), rows.scores[0] @ solved.weights()):
+        np.testing.assert_allclose(found, gaussian(rows, prior, likely(rows, prior)), rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.parametrize(("count", "width"), [(6, 9), (25, 4)])
 def test_residuals_are_those_of_a_fit_without_the_row(count: int, width: int) -> None:
     rows, prior = some_rows(count, width), np.linspace(0.5, 2, width)
     level = likely(rows, prior)
-    found = solve(rows.features, rows.scores[0], prior, rows.free)
+    found = solve(rows.features, rows.scores[0], prior, rows.free).left_out()
     for out in range(count):
         kept = np.delete(np.arange(count), out)
         rest = gaussian(Rows(rows.features[kept], rows.scores[:, kept], count), prior, level)
-        assert found.residuals[out] == pytest.approx(rows.scores[0, out] - rows.features[out] @ rest)
+        assert found[out] == pytest.approx(rows.scores[0, out] - rows.features[out] @ rest)
 
 
 def test_errors_are_what_leaving_out_each_pair_changes() -> None:
@@ -200,7 +201,7 @@ def test_every_mask_of_pairs_is_followed_by_its_complement(spatial: tuple[int, .
 def test_shifts_of_pairs_are_used_as_often_as_each_other_to_one() -> None:
     plan = pairs()
     for block in range(3):
-        shifts = plan._draw(block)[1]
+        shifts = plan._block(block)[1]
         assert np.array_equal(shifts[::2], shifts[1::2])
         known = list(itertools.product(*map(range, plan.upsampling.shifts)))
         counts = [(shifts[::2] == one).all(axis=1).sum() for one in known]
@@ -216,7 +217,7 @@ def test_pairs_of_more_queries_begin_alike_and_other_keys_do_not() -> None:
 
 def test_cells_of_pairs_are_those_of_the_array() -> None:
     blocks = ArrayGrids(SPATIAL, 64, 3, (4, 0))
-    assert np.array_equal(pairs(key=(4, 0))._draw(1)[0], blocks._draw(1)[0])
+    assert np.array_equal(pairs(key=(4, 0))._block(1)[0], blocks._block(1)[0])
 
 
 def test_names_and_freedom() -> None:

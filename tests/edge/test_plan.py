@@ -99,7 +99,7 @@ def test_masks_of_a_plan_differ_from_each_other() -> None:
 )
 def test_random_grids_equal_upsampling_by_loops(spatial: tuple[int, ...], grid: int) -> None:
     plan = random_grids(shape=spatial, grid=grid, count=12)
-    cells, shifts = plan._draw(0, 12)
+    cells, shifts = plan.drawn(0, 12)
     slow = np.stack([oracles.grid_mask(c, s.tolist(), spatial) for c, s in zip(cells, shifts, strict=True)])
     np.testing.assert_allclose(plan.keep(0, 12), slow, atol=1e-6)
 
@@ -108,7 +108,7 @@ def test_masks_are_whole_numbers_divided_once_so_that_no_machine_rounds_otherwis
     plan = random_grids(shape=(28, 30), grid=7, count=16)
     whole = [np.rint(oracles.upsampled_weights(size, 7) * 2 * 8 * math.ceil(size / 7)) for size in plan.shape]
     rows, columns = (weights.astype(np.int64) for weights in whole)
-    for mask, cells, (x, y) in zip(plan.keep(0, 16), *plan._draw(0, 16), strict=True):
+    for mask, cells, (x, y) in zip(plan.keep(0, 16), *plan.drawn(0, 16), strict=True):
         exact = rows[x : x + 28] @ cells.astype(np.int64) @ columns[y : y + 30].T
         assert np.array_equal(mask, (exact / (64 * 80)).astype(np.float32))
 
@@ -118,27 +118,27 @@ def test_random_grids_equal_skimage_resize(size: int, grid: int) -> None:
     transform = pytest.importorskip("skimage.transform")
     plan = random_grids(shape=(size, size), grid=grid, count=8)
     full = (grid + 1) * math.ceil(size / grid)
-    for mask, cells, (x, y) in zip(plan.keep(0, 8), *plan._draw(0, 8), strict=True):
+    for mask, cells, (x, y) in zip(plan.keep(0, 8), *plan.drawn(0, 8), strict=True):
         large = transform.resize(cells, (full, full), order=1, mode="reflect", anti_aliasing=False)
         np.testing.assert_allclose(mask, large[x : x + size, y : y + size], atol=1e-6)
 
 
 def test_every_shift_within_a_cell_is_drawn_and_no_other() -> None:
-    _, shifts = random_grids(shape=(12, 9), count=500)._draw(0, 500)
+    _, shifts = random_grids(shape=(12, 9), count=500).drawn(0, 500)
     assert set(shifts[:, 0]) == {0, 1, 2, 3}
     assert set(shifts[:, 1]) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 def test_cells_are_kept_as_often_as_the_share_says(share: float) -> None:
-    cells, _ = random_grids(share=share, grid=7, count=2000, shape=(28, 28))._draw(0, 2000)
+    cells, _ = random_grids(share=share, grid=7, count=2000, shape=(28, 28)).drawn(0, 2000)
     assert set(np.unique(cells)) == {0, 1}
     error = math.sqrt(share * (1 - share) / cells.size)
     assert cells.mean() == pytest.approx(share, abs=4 * error)
 
 
 def test_coins_of_neighbouring_cells_are_independent() -> None:
-    cells, _ = random_grids(grid=7, count=2000, shape=(28, 28))._draw(0, 2000)
+    cells, _ = random_grids(grid=7, count=2000, shape=(28, 28)).drawn(0, 2000)
     together = (cells[:, :, :-1] * cells[:, :, 1:]).mean()
     assert together == pytest.approx(0.25, abs=0.008)
 

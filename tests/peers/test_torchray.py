@@ -25,7 +25,7 @@ SIZES = [(28, 28, 7), (20, 33, 5), (9, 7, 3), (12, 12, 4)]
 @pytest.mark.parametrize(("high", "wide", "grid"), SIZES)
 def test_masks_are_the_padded_and_stretched_cells_of_torchray(high: int, wide: int, grid: int) -> None:
     plan = Rise(16, grid, convention="torchray").plan((high, wide, 1), 0)
-    cells, shifts = plan._draw(0, 16)
+    cells, shifts = plan.drawn(0, 16)
     size = [full + step for full, step in zip((high, wide), plan.upsampling.shifts, strict=True)]
     large = theirs._upsample_reflect(torch.from_numpy(cells)[:, None], size).numpy()[:, 0]
     for mask, whole, (x, y) in zip(plan.keep(0, 16), large, shifts, strict=True):
