@@ -16,11 +16,11 @@ from samewhy_edge.arrays import Codes, Keep, Sample, Samples
 from samewhy_edge.quant import HALF, Affine
 
 Loop = Callable[..., None]
-Loops = Mapping[int, Loop]  # by the number of channels; 0 for any other
+Loops = Mapping[int, Loop]  # by the number of channels, negative where nothing is encoded; `ANY` and `-ANY` for others
 
 AT_ONCE = 2**15  # float32 values that numpy works on at a time, so that they stay in the cache
 PAYS = 2**28  # values that numpy encodes in the time that numba takes to load and to compile, about 0.7 s
-REALS = -1  # the loop that encodes nothing, among those by number of channels
+ANY = 99  # channels that no loop is made for
 ONE = np.float32(1)
 
 
@@ -92,7 +92,7 @@ def fused(sample: Sample, keep: Keep, background: Sample, coding: Affine, loops:
     )  # one type, one compilation
     numbers = map(np.float32, (coding.scale, coding.zero_point, ends.min, ends.max))
     masks = masks.reshape(len(keep), -1)
-    loop = loops.get(sample.size // masks.shape[1], loops[0])
+    loop = loops.get(sample.size // masks.shape[1], loops[ANY])
     loop(masks, *(one.ravel() for one in flat), codes.reshape(len(keep), -1), *numbers)
     return codes
 
@@ -102,7 +102,8 @@ def fused_reals(sample: Sample, keep: Keep, background: Sample, loops: Loops) ->
     blended = np.empty((len(keep), *sample.shape), np.float32)
     masks, *flat = (np.require(one, np.float32, ("C", "W")) for one in (keep, sample, background))
     masks, plain = masks.reshape(len(keep), -1), not background.any()
-    loops[REALS](masks, *(one.ravel() for one in flat), blended.reshape(len(keep), -1), plain)
+    loop = loops.get(-(sample.size // masks.shape[1]), loops[-ANY])
+    loop(masks, *(one.ravel() for one in flat), blended.reshape(len(keep), -1), plain)
     return blended
 
 
@@ -187,6 +188,27 @@ def of_channels(
             codes[m, p] = code(spread[p], sample[p], background[p], scale, zero, low, high)
 
 
+def of_one_real(keep: Any, sample: Any, background: Any, blended: Any, plain: Any) -> None:
+    """A mask value for every value, not encoded; with a plain background of zeros, so that -0 stays what it is."""
+    for m in range(keep.shape[0]):
+        if plain:
+            for p in range(keep.shape[1]):
+                blended[m, p] = keep[m, p] * sample[p]
+        else:
+            for p in range(keep.shape[1]):
+                blended[m, p] = keep[m, p] * sample[p] + (ONE - keep[m, p]) * background[p]
+
+
+def of_three_reals(keep: Any, sample: Any, background: Any, blended: Any, plain: Any) -> None:
+    """Three channels, not encoded."""
+    for m in range(keep.shape[0]):
+        for p in range(keep.shape[1]):
+            shown = keep[m, p]
+            for c in range(3):
+                value = shown * sample[3 * p + c]
+                blended[m, 3 * p + c] = value if plain else value + (ONE - shown) * background[3 * p + c]
+
+
 def of_reals(keep: Any, sample: Any, background: Any, blended: Any, plain: Any) -> None:
     """Any number of channels, not encoded; with a plain background of zeros, so that -0 stays what it is."""
     channels = len(sample) // keep.shape[1]
@@ -203,4 +225,11 @@ def of_reals(keep: Any, sample: Any, background: Any, blended: Any, plain: Any) 
                 blended[m, p] = spread[p] * sample[p] + (ONE - spread[p]) * background[p]
 
 
-PLAIN: Loops = {1: of_one_channel, 3: of_three_channels, 0: of_channels, REALS: of_reals}
+PLAIN: Loops = {
+    1: of_one_channel,
+    3: of_three_channels,
+    ANY: of_channels,
+    -1: of_one_real,
+    -3: of_three_reals,
+    -ANY: of_reals,
+}
