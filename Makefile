@@ -3,6 +3,7 @@
 # make check   format, lint, types, import laws, spelling
 # make bench   measurements; each writes a table and a JSON to runs/bench
 # make bench-peers   the last of them alone: beside Captum, Xplique and DIANNA, each in an environment of its own
+# make peers-test  masks and maps against the libraries that our conventions are named after
 # make models  rebuild the ready-made networks in models/ from their recipes
 #
 # Each makes the virtual environment that it needs when there is none.
@@ -42,6 +43,16 @@ bench: $(VENV)/dev.stamp
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.peers
 
+# Masks and maps against the installed Captum, Xplique and TorchRay, in an environment of their own.
+peers-test: $(VENV)-peers/peers.stamp
+	$(VENV)-peers/bin/python -m pytest tests/peers
+
+$(VENV)-peers/peers.stamp: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/pip install $(PIP_FLAGS) -e '.[peers]' pytest hypothesis
+	$(VENV)-peers/bin/pip install $(PIP_FLAGS) --no-deps torchray # names torchvision, which its RISE does not import
+	touch $@
+
 models: $(VENV)/host.stamp
 	for name in fashion_ds_cnn fashion_resnet8; do \
 		$(BIN)/samewhy release models/$$name/recipe.toml --out models/$$name || exit; \
@@ -69,4 +80,4 @@ $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
 clean:
 	rm -rf $(VENV) $(BASE_VENV) .venv-peer-* build dist
 
-.PHONY: study test check base-test bench bench-peers models fix clean
+.PHONY: study test check base-test bench bench-peers peers-test models fix clean

@@ -1,16 +1,14 @@
-"""Where a benchmark's networks and samples come from, and a `.tflite` without its last softmax."""
+"""Where a benchmark's networks and samples come from."""
 
 from pathlib import Path
-from typing import Any
 
-import flatbuffers
 import numpy as np
-from ai_edge_litert import schema_py_generated as schema
 
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_host.data.dataset import stratified
 from samewhy_host.data.embedded import fashion_mnist
+from samewhy_host.flatbuffer import without_softmax
 
 OWN = ("fashion_ds_cnn", "fashion_resnet8")  # logits out, each with a float twin
 THIRD_PARTY = ("mlperf_resnet8",)  # softmax out, int8 alone
@@ -50,34 +48,3 @@ def softmax(logits: Scores) -> Scores:
     """Probabilities along the last axis, of any number of axes."""
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
-
-
-def without_softmax(content: bytes) -> bytes:
-    """The same file, ending in what its last operator, a softmax, would take.
-
-    Raises:
-        ValueError: the last operator is another one.
-    """
-    model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-    graph = model.subgraphs[0]
-    last = graph.operators[-1]
-    if model.operatorCodes[last.opcodeIndex].builtinCode != schema.BuiltinOperator.SOFTMAX:
-        raise ValueError("the last operator is no softmax; expected one")
-    graph.operators = graph.operators[:-1]
-    graph.outputs = [last.inputs[0]]
-    model.signatureDefs = _renamed(model.signatureDefs or [], last.inputs[0])
-    return packed(model)
-
-
-def packed(model: Any) -> bytes:
-    """A model as the bytes of a file."""
-    builder = flatbuffers.Builder(0)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
-
-
-def _renamed(signatures: list[Any], tensor: int) -> list[Any]:
-    for signature in signatures:
-        for output in signature.outputs:
-            output.tensorIndex = tensor
-    return signatures

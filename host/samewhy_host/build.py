@@ -77,7 +77,7 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
     """
     study = file.study
     module_file.importable(file.path.parent)
-    data = open_dataset(study.data, file.path.parent)
+    data = open_dataset(study.data, file.path.parent, study.study.seed)
     builder = Builder(file, folder, told, data, Steps(folder / "steps"))
     audited = data.test.take(stratified(data.test.labels, study.audit.samples, builder.seed))
     fitting(study.explainers(), audited.samples, builder.seed)  # what does not fit is told before any training

@@ -1,4 +1,5 @@
-"""``samewhy study | build | explain | audit | report | release``: the verbs of the host part.
+"""``samewhy study | build | explain | audit | report | release | gate | compare | tables | sanity``: the
+verbs of the host part.
 
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 from rich.progress import Progress
+from rich.table import Table
 
 from samewhy_edge.cli import progress_bar, stdout
 from samewhy_edge.errors import ExtraError
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from samewhy_host.run import Run
 
 StudyArgument = Annotated[Path, typer.Argument(help="a study file (.toml)")]
+RunArgument = Annotated[Path, typer.Argument(help="folder of a run that has been audited")]
 OutOption = Annotated[Path, typer.Option("--out", help="folder of the run; finished steps in it are used again")]
 NEEDED = (
     "torch",
@@ -92,6 +95,87 @@ def release(study: StudyArgument, out: OutOption) -> None:
 
         released(run, out)
     tell(out / "card.md")
+
+
+def gate(
+    run: RunArgument,
+    limits: Annotated[Path, typer.Argument(help="a file of limits (.toml)")],
+    junit: Annotated[Path | None, typer.Option("--junit", help="write the outcome as JUnit XML")] = None,
+) -> None:
+    """Put limits to an audited run, from its files alone: exit code 1 where one is broken."""
+    from samewhy_edge.files import write_bytes
+    from samewhy_host.gate import as_junit, judge
+
+    judged = judge(run, limits)
+    if junit:
+        write_bytes(junit, as_junit(judged, run))
+    table = Table("limit", "of", "found", "", box=None, pad_edge=False)
+    for one in judged:
+        for place, found in enumerate(one.found):
+            state = "[green]kept[/]" if found.kept else "[bold red]BROKEN[/]"
+            table.add_row("" if place else escape(one.limit.label), found.where, found.shown, state)
+    stdout.print(table)
+    if any(one.broken for one in judged):
+        raise typer.Exit(1)
+
+
+def compare(
+    first: RunArgument,
+    second: RunArgument,
+    out: Annotated[Path | None, typer.Option("--out", help="write all of it as JSON")] = None,
+) -> None:
+    """Set two audited runs side by side, from their files alone."""
+    from samewhy_edge.files import write_json
+    from samewhy_host.compare import compared, told
+
+    found = compared(first, second)
+    if out:
+        write_json(out, found)
+    for part in told(found):
+        stdout.print(part, highlight=False, soft_wrap=isinstance(part, str))
+
+
+def tables(
+    run: RunArgument,
+    parquet: Annotated[bool, typer.Option("--parquet", help="write Parquet too; needs pyarrow")] = False,
+) -> None:
+    """Write the tables of an audited run as CSV."""
+    from samewhy_host.tables import FOLDER, write_tables
+
+    write_tables(run, parquet)
+    tell(run / FOLDER)
+
+
+def sanity(
+    address: Annotated[str, typer.Argument(help="litert:model.tflite?kernels=xnnpack")],
+    input: Annotated[Path, typer.Option("--input", help=".npy or .npz with samples (N, *S, C)")],
+    out: Annotated[Path, typer.Option("--out", help="folder for the tables and the figure")],
+    methods: Annotated[Path | None, typer.Option("--methods", help="a methods file (.toml); without it two")] = None,
+) -> None:
+    """Shuffle the weights of a `.tflite`, layer by layer: do its explanations change with them?"""
+    need_host()
+    from samewhy_edge.inputs import read_inputs
+    from samewhy_edge.methods import Methods, read_methods
+    from samewhy_edge.predictor import open_predictor
+    from samewhy_host.report.words import number
+    from samewhy_host.sanity import sanity as checked
+
+    how = read_methods(methods)[0] if methods else Methods()
+    subject = open_predictor(address)
+    given = read_inputs(input, subject.spec.sample)
+    targets = subject(given.samples).argmax(axis=1) if given.targets is None else given.targets
+    with progress_bar() as bars:
+        task = bars.add_task("queries", total=None)
+        found = checked(
+            address, given.samples, targets, how.explainers(), how.seed, out, progress=lambda n: bars.advance(task, n)
+        )
+        bars.remove_task(task)
+    table = Table("explainer", "verdict", "agreement", "threshold", "samples", box=None, pad_edge=False)
+    for row in found["verdicts"]:
+        shown = (number(row["value"]), number(row["threshold"]), f"{row['samples']} of {found['samples']}")
+        table.add_row(row["explainer"], row["verdict"], *shown)
+    stdout.print(table)
+    tell(out / "sanity.png")
 
 
 @contextmanager

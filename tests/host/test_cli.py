@@ -1,7 +1,9 @@
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from samewhy_edge import cli as edge_cli
@@ -132,3 +134,16 @@ def test_the_small_study_itself_is_good(tmp_path: Path) -> None:
 
     assert read_study(write_study(tmp_path)).study.model.options["width"] == 8
     assert "width = 8" in DS_CNN
+
+
+def test_sanity_prints_a_verdict_for_each_explainer_and_leaves_a_figure(tmp_path: Path) -> None:
+    app = typer.Typer()
+    app.command()(cli.sanity)
+    np.save(tmp_path / "samples.npy", np.random.default_rng(0).random((3, 8, 8, 1), np.float32))
+    (tmp_path / "methods.toml").write_text('[[explain]]\nmethod = "occlusion"\n')
+    words = ["litert:tests/golden/files/image_int8.tflite", "--input", str(tmp_path / "samples.npy")]
+    done = CliRunner().invoke(app, [*words, "--out", str(tmp_path), "--methods", str(tmp_path / "methods.toml")])
+    assert done.exit_code == 0, done.output
+    assert {"sanity.json", "sanity.npz", "sanity.png"} <= {path.name for path in tmp_path.iterdir()}
+    (row,) = json.loads((tmp_path / "sanity.json").read_text())["verdicts"]
+    assert row["explainer"] == "occlusion"

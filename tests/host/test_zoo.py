@@ -1,9 +1,11 @@
+import onnx
 import pytest
 import torch
 
-from samewhy_host.module_file import build
-from samewhy_host.zoo import ZOO, ds_cnn, resnet8
-from tests.host.small import numbers
+from samewhy_host.export import gate_onnx, to_onnx
+from samewhy_host.module_file import Recipe, build
+from samewhy_host.zoo import ZOO, conv1d, ds_cnn, resnet8
+from tests.host.small import noise, numbers
 
 
 def test_ds_cnn_has_the_parameters_that_its_page_says() -> None:
@@ -71,3 +73,52 @@ def test_a_strided_block_projects_its_input() -> None:
         torch.nn.init.zeros_(part)
     x = torch.randn(2, 4, 6, 6)
     torch.testing.assert_close(block(x), block.shortcut(x).relu())
+
+
+def test_conv1d_has_the_parameters_that_its_page_says() -> None:
+    assert numbers(conv1d.conv1d(classes=7, channels=6)) == 17_799
+    assert "17,799 parameters" in str(conv1d.__doc__)
+
+
+@pytest.mark.parametrize("length", [100, 50, 37, 8])
+def test_conv1d_takes_series_of_any_length(length: int) -> None:
+    module = build(ZOO["conv1d"], {"classes": 5, "channels": 6}).eval()
+    with torch.no_grad():
+        assert module(torch.zeros(2, 6, length)).shape == (2, 5)
+
+
+def test_conv1d_gives_a_series_and_an_image_one_position_wide_the_same_scores() -> None:
+    module, series = build(ZOO["conv1d"], {"classes": 5, "channels": 6}).eval(), torch.randn(3, 6, 40)
+    with torch.no_grad():
+        assert torch.equal(module(series), module(series[..., None]))
+
+
+def test_conv1d_sees_all_sensors_and_a_stretch_of_time_at_once() -> None:
+    module = conv1d.conv1d(classes=7, channels=6, width=10, kernels=(9, 3, 3))
+    assert tuple(module.get_submodule("stem.conv").weight.shape) == (10, 6, 9, 1)
+    assert tuple(module.get_submodule("block2.conv").weight.shape) == (20, 10, 3, 1)
+
+
+def test_conv1d_halves_time_twice() -> None:
+    module, seen = conv1d.conv1d(classes=7, channels=6).eval(), []
+    module.get_submodule("block2").register_forward_hook(lambda _, __, output: seen.append(output.shape))
+    module(torch.zeros(1, 6, 100))
+    assert seen == [(1, 64, 25, 1)]
+
+
+def test_conv1d_notices_the_order_of_time() -> None:
+    torch.manual_seed(0)
+    module, series = conv1d.conv1d(classes=7, channels=6).eval(), torch.randn(4, 6, 60)
+    with torch.no_grad():
+        assert not torch.allclose(module(series), module(series.flip(-1)), atol=1e-3)
+
+
+def test_conv1d_passes_the_gate_to_onnx_with_series_of_one_axis() -> None:
+    recipe = Recipe(ZOO["conv1d"], {"classes": 3, "channels": 3, "width": 8}, (20, 3))
+    torch.manual_seed(0)
+    module = recipe.build().eval()
+    content = to_onnx(recipe, module)
+    assert gate_onnx(module, content, noise(8, 20, 3))["max_difference"] <= 1e-5
+    kinds = [node.op_type for node in onnx.load_from_string(content).graph.node]
+    assert kinds.count("Unsqueeze") == 1
+    assert not {"Reshape", "Transpose", "Squeeze"} & set(kinds)

@@ -51,7 +51,7 @@ def test_maps_of_our_masks_are_those_of_torchray(share: float) -> None:
             num_masks=64,
             num_cells=3,
             p=share,
-            filter_masks=torch.from_numpy(keep)[:, None],
+            filter_masks=torch.from_numpy(keep.copy())[:, None],
         )
         scores = torch.sigmoid(network(torch.from_numpy(sample * keep[:, None]))).numpy()
     for target in range(3):

@@ -1,7 +1,7 @@
 """What every loader gives: two splits of labelled samples, each sample with an id that stays the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, final
 
 import numpy as np
@@ -17,20 +17,39 @@ Values = Literal["unit", "byte", "signed"]
 @final
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Samples (N, *S, C) float32, labels (N,), and an id a sample."""
+    """Samples (N, *S, C) float32, labels (N,), and an id a sample; the ground truth (N, *S) where it is known."""
 
     samples: Samples
     labels: Targets
     ids: tuple[str, ...]
+    masks: NDArray[np.bool_] | None = None  # where the sample shows what its label names
+    distractors: NDArray[np.bool_] | None = None  # where it shows something of another class
+    distractor_labels: Targets | None = None  # (N,), that class
 
     def take(self, places: NDArray[np.int64]) -> "Split":
         """The samples at `places`, in that order."""
-        return Split(self.samples[places], self.labels[places], tuple(self.ids[i] for i in places))
+        ids = tuple(self.ids[i] for i in places)
+        masks, distractors = (None if one is None else one[places] for one in (self.masks, self.distractors))
+        others = None if self.distractor_labels is None else self.distractor_labels[places]
+        return Split(self.samples[places], self.labels[places], ids, masks, distractors, others)
 
     def places(self, ids: tuple[str, ...]) -> NDArray[np.int64]:
         """Where `ids` are."""
         where = {name: place for place, name in enumerate(self.ids)}
         return np.array([where[name] for name in ids], np.int64)
+
+    def provenance(self) -> Mapping[str, Any]:
+        """Size and digests; of the ground truth, how many masks are empty."""
+        known: dict[str, Any] = {
+            "count": len(self.ids),
+            "sha256": sha256(self.samples),
+            "labels": sha256(self.labels),
+        }
+        for name, masks in (("masks", self.masks), ("distractors", self.distractors)):
+            if masks is not None:
+                empty = int((~masks.reshape(len(masks), -1).any(axis=1)).sum())
+                known[name] = {"sha256": sha256(masks), "empty": empty}
+        return known
 
 
 @final
@@ -42,6 +61,7 @@ class Dataset:
     classes: tuple[str, ...]
     train: Split
     test: Split
+    made: Mapping[str, Any] = field(default_factory=dict)  # how, where a source makes or changes what it reads
 
     @property
     def sample(self) -> tuple[int, ...]:
@@ -54,10 +74,9 @@ class Dataset:
             "name": self.name,
             "classes": list(self.classes),
             "sample": list(self.sample),
-            **{
-                name: {"count": len(split.ids), "sha256": sha256(split.samples), "labels": sha256(split.labels)}
-                for name, split in (("train", self.train), ("test", self.test))
-            },
+            **({"made": dict(self.made)} if self.made else {}),
+            "train": self.train.provenance(),
+            "test": self.test.provenance(),
         }
 
 
@@ -75,7 +94,8 @@ def checked(dataset: Dataset) -> Dataset:
     """The dataset, once labels and values are known to be usable.
 
     Raises:
-        InputError: no samples, splits of two shapes, a value that is not finite, or a label out of range.
+        InputError: no samples, splits of two shapes, a value that is not finite, a label out of range, or masks of
+            another shape than the samples.
     """
     shapes = [split.samples.shape[1:] for split in (dataset.train, dataset.test)]
     if shapes[0] != shapes[1]:
@@ -95,6 +115,10 @@ def checked(dataset: Dataset) -> Dataset:
             raise InputError(
                 f"{dataset.name}: class index {worst} is out of range in {name}; "
                 f"there are {len(dataset.classes)} classes, 0 to {len(dataset.classes) - 1}"
+            )
+        if split.masks is not None and split.masks.shape != split.samples.shape[:-1]:
+            raise InputError(
+                f"{dataset.name}: {name} masks have shape {split.masks.shape}, expected {split.samples.shape[:-1]}"
             )
     return dataset
 
