@@ -37,6 +37,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.coverage
+	$(BIN)/python -m benchmarks.verdicts
 	$(BIN)/python -m benchmarks.peers
 
 # Makes .venv-peer-captum, -xplique and -dianna when they are missing: the peers' pins conflict.

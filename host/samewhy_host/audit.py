@@ -1,11 +1,12 @@
 """From the answers of all rungs to numbers: every rung against the reference and against its neighbour above.
 
 No number travels alone: each agreement comes with its interval, its ceiling (the reference against itself under other
-masks) and its floor (the reference against random maps of the same estimator).
+masks) and its floor (the reference against random maps of the same estimator). What may be concluded from them is
+decided in `samewhy_host.verdict`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, final
 
@@ -16,18 +17,25 @@ from samewhy_edge.agreement import MEASURES, Measure
 from samewhy_edge.arrays import Answers, Maps, Samples, Scores, Targets
 from samewhy_edge.budget import relative_errors
 from samewhy_edge.explain import Estimating, Explainer, describe, estimated, knowing, of_targets, shuffled
+from samewhy_edge.fill import backgrounds
+from samewhy_edge.grids import Drawn, Part
 from samewhy_edge.plan import Each, Plan
+from samewhy_edge.quant import Affine
 from samewhy_edge.record import Arrays, arrays_of
+from samewhy_edge.resolution import Resolution, hiding, resolution
 from samewhy_edge.rung import Rung, changed
-from samewhy_host import stats
+from samewhy_host import stats, verdict
 from samewhy_host.data.dataset import Split
-from samewhy_host.stats import tidy
+from samewhy_host.stats import LEVEL, Values, estimate, holm, tidy
+from samewhy_host.verdict import Case
 
 if TYPE_CHECKING:  # the report reads this module's schema, and needs no torch for it
     from samewhy_host.asking import Given
 
-SCHEMA = 1
+SCHEMA = 2
 Row = dict[str, Any]
+Halves = tuple[Maps, Maps]
+WAYS = 4  # to halve the queries of a plan, for the noise of masks
 
 
 @final
@@ -52,6 +60,8 @@ class Explained:
     arrays: Mapping[str, Arrays]  # by rung name, the reference first
     other_masks: Maps  # the reference under draw 1
     random: Maps  # the reference's scores dealt to the wrong masks
+    halves: Mapping[str, Sequence[Halves]] = field(default_factory=dict)  # by rung: maps of both halves, for each way
+    echoes: Mapping[str, Maps] = field(default_factory=dict)  # by rung: maps of its scores as another order of sums
 
     @property
     def name(self) -> str:
@@ -79,8 +89,50 @@ def explained(
     answers = {one.name: one.given[explainer.name].answers for one in asked}
     arrays = {name: found(told, plan, given, targets) for name, given in answers.items()}
     moved = estimated(told.estimate, other[0], of_targets(other[1].answers, targets))
-    dealt = shuffled(plan, of_targets(answers[asked[0].name], targets), seed)
-    return Explained(explainer, plan, digest, arrays, moved, estimated(told.estimate, plan, dealt))
+    scores = {name: of_targets(given, targets) for name, given in answers.items()}
+    dealt = shuffled(plan, scores[asked[0].name], seed)
+    return Explained(
+        explainer,
+        plan,
+        digest,
+        arrays,
+        moved,
+        estimated(told.estimate, plan, dealt),
+        {name: halvings(told, plan, row) for name, row in scores.items()},
+        {name: estimated(told.estimate, plan, verdict.echo(row, seed)) for name, row in scores.items()},
+    )
+
+
+def halvings(explainer: Estimating, plan: Plan | Each, scores: NDArray[np.float32]) -> list[Halves]:
+    """Maps of both halves of the queries, for each way to halve them; none where a half does not suffice.
+
+    The first is the explainer's own. Masks of grids may be halved in further ways, each orthogonal to the others: what
+    is drawn together goes to a side by one binary digit of its number. Where there are too few blocks of an array,
+    pairs within them do, which are less balanced, so that the noise is rather taken as too large.
+    """
+    own = halved(explainer, plan, scores)
+    if own is None or not isinstance(plan, Drawn):
+        return [] if own is None else [own]
+    together = plan.block if len(plan) >= plan.block << WAYS else min(plan.block, 2)
+    units = np.arange(len(plan)) // together
+    ways = [own]
+    for digit in range(1, WAYS):
+        sides = [np.flatnonzero(units >> digit & 1 == side) for side in (0, 1)]
+        if min(len(side) for side in sides) * 3 >= len(plan):  # a last digit may be unbalanced
+            first, second = (explainer.estimate(Part(plan, side), scores[:, side]) for side in sides)
+            ways.append((first, second))
+    return ways
+
+
+def halved(explainer: Estimating, plan: Plan | Each, scores: NDArray[np.float32]) -> Halves | None:
+    """Maps of each half of the queries alone; None where there are none for every sample."""
+    if not isinstance(plan, Each):
+        return explainer.halves(plan, scores)
+    rows = [explainer.halves(one, scores[i : i + 1]) for i, one in enumerate(plan.plans)]
+    found = [row for row in rows if row is not None]
+    if len(found) < len(rows):
+        return None
+    return np.concatenate([row[0] for row in found]), np.concatenate([row[1] for row in found])
 
 
 def found(explainer: Estimating, plan: Plan | Each, answers: Answers, targets: Targets) -> Arrays:
@@ -123,7 +175,9 @@ def pairs(asked: Sequence[Asked]) -> list[tuple[Asked, Asked]]:
     return against_reference + against_neighbour
 
 
-def agreement_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], resamples: int, seed: int) -> list[Row]:
+def agreement_rows(
+    asked: Sequence[Asked], all_explained: Sequence[Explained], resamples: int, seed: int, level: float = LEVEL
+) -> list[Row]:
     """A row for each pair of rungs, explainer and measure."""
     rows = []
     for one in all_explained:
@@ -131,7 +185,7 @@ def agreement_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], r
         for below, above in pairs(asked):
             for measure in MEASURES:
                 values = compare(one.maps[above.name], one.maps[below.name], measure)
-                mean = stats.mean(values, resamples, seed)
+                mean = stats.mean(values, resamples, seed, level)
                 rows.append(
                     {
                         "rung": below.name,
@@ -150,6 +204,56 @@ def agreement_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], r
     return rows
 
 
+def verdict_rows(
+    asked: Sequence[Asked], all_explained: Sequence[Explained], margin: float, level: float = LEVEL
+) -> list[Row]:
+    """A verdict for each pair of rungs and explainer, by the main measure, corrected for all of them."""
+    met = [(one, *pair) for one in all_explained for pair in pairs(asked)]
+    cases = [case_of(one, below.name, above.name, asked[0].name) for one, below, above in met]
+    rows = verdict.judged(cases, margin, level)
+    return [
+        {
+            "rung": below.name,
+            "reference": above.name,
+            "changed": list(changed(above.rung, below.rung)),
+            "explainer": one.name,
+            "measure": MEASURES[0].name,
+            **row,
+        }
+        for (one, below, above), row in zip(met, rows, strict=True)
+    ]
+
+
+def case_of(one: Explained, below: str, above: str, reference: str) -> Case:
+    """What decides about two rungs."""
+    maps, measure = one.maps, MEASURES[0]
+    echoed = compare(maps[above], one.echoes.get(above, maps[above]), measure)
+    ways = zip(one.halves.get(above, ()), one.halves.get(below, ()), strict=True)
+    apart = [
+        compare(b[0], b[1], measure) - compare(a[0], a[1], measure) for a, b in (zip(*way, strict=True) for way in ways)
+    ]
+    told = ~np.isnan(echoed)  # where the upper rung's map is flat, there are no reasons to keep
+    return Case(
+        verdict.loss(compare(maps[above], maps[below], measure), echoed)[told],
+        np.stack(apart)[:, told] if apart else None,
+        is_drawn(one.arrays[above]),
+        len(one.plan),
+        bounds_of(one, reference, measure)["floor"],
+        int((~told).sum()),
+    )
+
+
+def is_drawn(arrays: Arrays) -> bool:
+    """Whether masks are a draw: where nothing is, errors are known to be 0."""
+    return arrays.errors is None or bool(np.any(arrays.errors != 0))
+
+
+def cause_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], verdicts: Sequence[Row]) -> list[Row]:
+    """By explainer: the first step down the ladder that changed the reasons."""
+    steps = [(above.name, below.name) for above, below in pairwise(asked)]
+    return verdict.causes(verdicts, [one.name for one in all_explained], steps)
+
+
 def bounds_of(one: Explained, reference: str, measure: Measure) -> dict[str, float | None]:
     """Ceiling and floor of a measure, as means over samples."""
     maps = one.maps[reference]
@@ -160,6 +264,161 @@ def bounds_of(one: Explained, reference: str, measure: Measure) -> dict[str, flo
 def compare(reference: Maps, deployed: Maps, measure: Measure) -> NDArray[np.float64]:
     """The measure of every sample (N,); NaN where it is undefined."""
     return np.array([measure.of(a, b) for a, b in zip(reference, deployed, strict=True)], np.float64)
+
+
+def class_rows(
+    asked: Sequence[Asked],
+    all_explained: Sequence[Explained],
+    test: Split,
+    audited: NDArray[np.int64],
+    level: float = LEVEL,
+) -> list[Row]:
+    """A row for each class of the test split and rung: accuracy, flips, agreements with the reference."""
+    answers = {one.name: one.scores.argmax(axis=1) for one in asked}
+    values = agreements_of_each(asked, all_explained)
+    rows = []
+    for label in np.unique(test.labels):
+        tested, mine = test.labels == label, test.labels[audited] == label
+        for name, given in answers.items():
+            rows.append(
+                {
+                    "class": int(label),
+                    "rung": name,
+                    "tested": int(tested.sum()),
+                    "accuracy": tidy(float((given[tested] == label).mean())),
+                    "flips": int((given[tested] != answers[asked[0].name][tested]).sum()),
+                    "agreements": [
+                        {"explainer": explainer, **mean_of_few(row[mine], level)}
+                        for (rung, explainer), row in values.items()
+                        if rung == name
+                    ],
+                }
+            )
+    return rows
+
+
+def agreements_of_each(asked: Sequence[Asked], all_explained: Sequence[Explained]) -> Mapping[tuple[str, str], Values]:
+    """By rung below the reference and explainer: the main measure of every sample (N,)."""
+    return {
+        (one.name, explained.name): compare(explained.maps[asked[0].name], explained.maps[one.name], MEASURES[0])
+        for explained in all_explained
+        for one in asked[1:]
+    }
+
+
+def mean_of_few(values: Values, level: float) -> Row:
+    """Mean with an interval that holds for few samples too: Student's t, skewness taken out. None with fewer than 2."""
+    known = values[~np.isnan(values)]
+    found, alpha = estimate(known), (1 - level) / 2
+    ends = (tidy(max(-1.0, found.low(alpha))), tidy(min(1.0, found.high(alpha)))) if len(known) > 1 else (None, None)
+    return {
+        "value": tidy(float(known.mean())) if len(known) else None,
+        "low": ends[0],
+        "high": ends[1],
+        "samples": len(known),
+        "undefined": len(values) - len(known),
+    }
+
+
+def moved_rows(
+    asked: Sequence[Asked],
+    all_explained: Sequence[Explained],
+    labels: NDArray[np.int64],
+    resamples: int,
+    seed: int,
+) -> list[Row]:
+    """By rung and explainer: the class whose maps moved most, and the chance that no class is special.
+
+    `p` is corrected for the classes and for all rungs and explainers. Left out where fewer than two classes are
+    defined.
+    """
+    rows: list[Row] = []
+    for (rung, explainer), values in agreements_of_each(asked, all_explained).items():
+        found = stats.outlying(-values, labels, resamples, seed)
+        if found is not None:
+            rows.append({"rung": rung, "explainer": explainer, "class": found[0], "p": found[1]})
+    adjusted = holm([row["p"] for row in rows])
+    return [{**row, "p": tidy(p)} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def calibration_rows(asked: Sequence[Asked], test: Split, splits: int, seed: int, level: float = LEVEL) -> list[Row]:
+    """By rung: calibration error with that of a calibrated network, and the Brier score with its interval."""
+    rows = []
+    for one in asked:
+        chances, taken = stats.probabilities(one.scores)
+        confidence, right = chances.max(axis=1), chances.argmax(axis=1) == test.labels
+        brier = mean_of_many(stats.brier(chances, test.labels), level)
+        rows.append(
+            {
+                "rung": one.name,
+                "probabilities": "softmax" if taken else "as given",
+                "calibration_error": tidy(float(stats.calibration_error(confidence, right[None])[0])),
+                "calibrated": tidy(stats.calibration_floor(confidence, splits, seed)),
+                "bins": stats.BINS,
+                "brier": brier[0],
+                "brier_low": brier[1],
+                "brier_high": brier[2],
+                "tested": len(right),
+            }
+        )
+    return rows
+
+
+def mean_of_many(values: Values, level: float) -> tuple[float, float | None, float | None]:
+    """Mean with its two-sided interval; no interval for a single value."""
+    found, alpha = estimate(values), (1 - level) / 2
+    ends = (tidy(found.low(alpha)), tidy(found.high(alpha))) if len(values) > 1 else (None, None)
+    return tidy(float(values.mean())), *ends
+
+
+def resolution_rows(
+    asked: Sequence[Asked],
+    all_explained: Sequence[Explained],
+    outputs: Sequence[Affine | None],
+    samples: Samples,
+    audited: NDArray[np.int64],
+    targets: Targets,
+) -> list[Row]:
+    """By rung and explainer: how finely its answers and maps are resolved, as means over samples.
+
+    `step` is the output tensor's, or the median of the samples' smallest differences. Samples whose maps cannot be
+    resolved are counted in `unresolvable`.
+    """
+    rows = []
+    for one in all_explained:
+        hides = hidden_by(one.plan, samples != backgrounds(one.explainer.fill, samples))
+        for rung, output in zip(asked, outputs, strict=True):
+            scores = of_targets(rung.given[one.name].answers, targets)
+            whole = rung.scores[audited, targets]
+            maps = one.maps[rung.name]
+            found = [resolution(maps[i], scores[i], float(whole[i]), output, hides[i]) for i in range(len(targets))]
+            rows.append({"rung": rung.name, "explainer": one.name, **resolved(found)})
+    return rows
+
+
+def resolved(found: Sequence[Resolution]) -> Row:
+    """Of all samples of a rung."""
+    steps = np.array([one.step for one in found])
+    dead = stats.mean(np.array([one.dead for one in found]), 1, 0)
+    return {
+        "step": None if np.isnan(steps).all() else float(f"{np.nanmedian(steps):.6g}"),
+        "dead": dead.value,
+        "levels": tidy(float(np.mean([one.levels for one in found]))),
+        "ties": tidy(float(np.mean([one.ties for one in found]))),
+        "unresolvable": sum(not one.resolvable for one in found),
+        "samples": len(found),
+    }
+
+
+def hidden_by(plan: Plan | Each, shown: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each query hides anything of each sample that is not its background: (N, M). `shown` is (N, *S, C)."""
+    plans = plan.plans if isinstance(plan, Each) else [plan] * len(shown)
+    seen = shown if len(plans[0].shape) == shown.ndim - 1 else shown.any(axis=-1)
+    if isinstance(plan, Each):
+        return np.stack([hiding(one, row) for one, row in zip(plans, seen, strict=True)])
+    flat = seen.reshape(len(seen), -1).T.astype(np.float32)
+    batches = (plan.keep(start, min(start + 64, len(plan))) for start in range(0, len(plan), 64))
+    return np.concatenate([(keep.reshape(len(keep), -1) < 1).astype(np.float32) @ flat > 0 for keep in batches]).T
 
 
 def gallery(asked: Sequence[Asked], first: Explained, flips: Sequence[Row], count: int) -> list[int]:

@@ -18,7 +18,7 @@ from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
 from samewhy_edge.record import record_of, save
-from samewhy_host import asking, audit, gradients, manifest, stats
+from samewhy_host import asking, audit, gradients, manifest
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
@@ -26,6 +26,7 @@ from samewhy_host.data.dataset import Dataset, Split
 from samewhy_host.manifest import Manifest
 from samewhy_host.module_file import load_module
 from samewhy_host.report.page import write_report
+from samewhy_host.report.words import verdict_lines
 from samewhy_host.show import Show
 from samewhy_host.steps import Steps
 from samewhy_host.study import StudyFile
@@ -200,6 +201,7 @@ def audited(run: Run) -> dict[str, Any]:
     rows = audit.rung_rows(interview.asked, interview.data.test, places)
     shown = audit.gallery(interview.asked, interview.explained[0], rows, settings.gallery)
     checked = cross_check(run, interview, shown)
+    verdicts = audit.verdict_rows(interview.asked, interview.explained, settings.margin, settings.level)
     table = {
         "schema": audit.SCHEMA,
         "study": {
@@ -211,12 +213,18 @@ def audited(run: Run) -> dict[str, Any]:
             "reference": interview.asked[0].name,
             "samples": len(made.audit),
             "resamples": settings.resamples,
-            "level": stats.LEVEL,
+            "level": settings.level,
+            "margin": settings.margin,
             "explainers": audit.explainer_rows(interview.explained),
             "measures": audit.measure_rows(),
         },
         "rungs": rows,
-        "agreements": audit.agreement_rows(interview.asked, interview.explained, settings.resamples, made.seed),
+        "verdicts": verdicts,
+        "causes": audit.cause_rows(interview.asked, interview.explained, verdicts),
+        "agreements": audit.agreement_rows(
+            interview.asked, interview.explained, settings.resamples, made.seed, settings.level
+        ),
+        **payers(run, interview, places),
         "samples": audit.sample_rows(interview.audited, interview.targets),
         "gallery": shown,
         "cross_check": checked,
@@ -224,7 +232,22 @@ def audited(run: Run) -> dict[str, Any]:
     write_npz(run.folder / "gallery.npz", samples=interview.audited.samples[shown])
     write_json(run.folder / "timings.json", measured(run, interview))
     write_json(run.folder / "audit.json", table)
+    for said in verdict_lines(table):
+        run.show.line(said)
     return table
+
+
+def payers(run: Run, interview: Interview, places: NDArray[np.int64]) -> dict[str, Any]:
+    """Who pays, how sure of itself each rung is, and whether its answers are fine enough for its maps."""
+    settings, seed = run.file.study.audit, interview.manifest.seed
+    known, test = (interview.asked, interview.explained), interview.data.test
+    outputs = [subject.spec.output for subject in interview.subjects]
+    return {
+        "classes": audit.class_rows(*known, test, places, settings.level),
+        "moved": audit.moved_rows(*known, test.labels[places], settings.resamples, seed),
+        "calibration": audit.calibration_rows(interview.asked, test, settings.resamples, seed, settings.level),
+        "resolution": audit.resolution_rows(*known, outputs, interview.audited.samples, places, interview.targets),
+    }
 
 
 def measured(run: Run, interview: Interview) -> dict[str, dict[str, float]]:

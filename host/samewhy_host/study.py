@@ -50,6 +50,8 @@ class Audit:
     samples: int = 100  # of the test split, classes even
     resamples: int = 1000  # of the bootstrap over samples
     gallery: int = 8  # samples shown in the report
+    margin: float = 0.05  # the largest loss of mean agreement that does not matter
+    level: float = 0.95  # of intervals, and of each kind of verdict over all comparisons together
 
 
 @final
@@ -160,6 +162,10 @@ def fits(study: Study) -> None:
     for name, count in counts.items():
         if count < 1:
             raise InputError(f"{name} = {count}; expected at least 1")
+    if not 0 < study.audit.margin < 1:
+        raise InputError(f"audit.margin = {study.audit.margin}; expected a loss of agreement between 0 and 1")
+    if not 0.5 < study.audit.level < 1:
+        raise InputError(f"audit.level = {study.audit.level}; expected a share between 0.5 and 1, such as 0.95")
     if study.compress and not (study.model.architecture or study.model.factory):
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"

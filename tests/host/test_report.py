@@ -48,6 +48,56 @@ def agreement(rung: str, other: str, explainer: str, measure: str, place: int) -
     }
 
 
+def verdict(rung: str, other: str, explainer: str, word: str = "same", **more: Any) -> dict[str, Any]:
+    """A row of the verdicts; the same within the margin unless more is said."""
+    return {
+        "rung": rung,
+        "reference": other,
+        "changed": ["artifact", "kernels"],
+        "explainer": explainer,
+        "measure": "spearman",
+        "verdict": word,
+        "reason": None,
+        "beyond_noise": True,
+        "loss": 0.0123,
+        "low": 0.0101,
+        "high": 0.0152,
+        "sample_error": 0.001,
+        "mask_error": 0.0,
+        "p_same": 0.001,
+        "p_changed": 1.0,
+        "p_beyond_noise": 0.001,
+        "margin": 0.05,
+        "samples": SAMPLES,
+        "undefined": 0,
+        "silent": 0,
+        "more": None,
+        **more,
+    }
+
+
+def class_row(label: int, rung: str, place: int, explainers: tuple[str, ...]) -> dict[str, Any]:
+    few = {"value": 0.7 + label / 10, "low": 0.6, "high": 0.95, "samples": 2 + label, "undefined": 0}
+    return {
+        "class": label,
+        "rung": rung,
+        "tested": 1000 + label,
+        "accuracy": 0.8 - place / 10 + label / 100,
+        "flips": 7 * place + label if place else 0,
+        "agreements": [{"explainer": one, **few} for one in explainers] if place else [],
+    }
+
+
+def calibration_row(rung: str) -> dict[str, Any]:
+    known = {"calibration_error": 0.0321, "calibrated": 0.0123, "bins": 15, "tested": 2000}
+    return {"rung": rung, "probabilities": "softmax", **known, "brier": 0.2, "brier_low": 0.19, "brier_high": 0.21}
+
+
+def resolution_row(rung: str, explainer: str) -> dict[str, Any]:
+    known = {"step": 0.0039, "dead": 0.25, "levels": 12.5, "ties": 0.5, "unresolvable": 0, "samples": SAMPLES}
+    return {"rung": rung, "explainer": explainer, **known}
+
+
 def rung_row(place: int, name: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -80,10 +130,17 @@ def audit_table(rungs: tuple[str, ...], explainers: tuple[str, ...]) -> dict[str
             "samples": SAMPLES,
             "resamples": 1000,
             "level": 0.95,
+            "margin": 0.05,
             "explainers": [{"name": one, "fill": 0.0, "queries": 99, "plan": "c" * 64} for one in explainers],
             "measures": measure_rows(),
         },
         "rungs": [rung_row(place, name) for place, name in enumerate(rungs)],
+        "verdicts": [verdict(*pair, one) for one in explainers for pair in pairs],
+        "causes": [{"explainer": one, "step": None} for one in explainers],
+        "classes": [class_row(k, name, place, explainers) for k in (0, 1) for place, name in enumerate(rungs)],
+        "moved": [{"rung": one, "explainer": explainers[0], "class": 0, "p": 0.5} for one in rungs[1:]],
+        "calibration": [calibration_row(name) for name in rungs],
+        "resolution": [resolution_row(name, one) for name in rungs for one in explainers],
         "agreements": [agreement(*key, place) for place, key in enumerate(keys)],
         "samples": [{"id": f"test/<{place}>", "label": place % 2, "target": 1} for place in range(SAMPLES)],
         "gallery": SHOWN,
@@ -345,7 +402,12 @@ def test_a_series_with_a_map_of_channels_has_a_row_a_channel() -> None:
     sheets = [
         figures.sheet(
             figures.Sheet(
-                np.zeros((30, 2)), ["float"], ["occlusion"], {("float", "occlusion"): maps}, frozenset(), None
+                np.zeros((30, 2), np.float32),
+                ["float"],
+                ["occlusion"],
+                {("float", "occlusion"): maps},
+                frozenset(),
+                None,
             )
         )
         for maps in (one, one[:, 0], one * 0)
@@ -456,7 +518,7 @@ def test_a_folder_without_an_audit_is_sent_to_the_audit(tmp_path: Path) -> None:
 
 def test_an_audit_of_another_schema_is_refused(tmp_path: Path) -> None:
     folder = edit(run_folder(tmp_path), lambda table: table.update(schema=99))
-    with pytest.raises(InputError, match="audit schema 99, expected 1"):
+    with pytest.raises(InputError, match="audit schema 99, expected 2"):
         write_report(folder)
 
 
@@ -497,3 +559,174 @@ def test_only_no_flip_at_all_is_a_hundred_percent(flips: int, text: str) -> None
 def test_powers_of_ten_are_raised() -> None:
     assert words.scientific(3.57e-7) == "3.6\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10⁻⁷"
     assert words.scientific(0.05) == "0.05"
+
+
+def lines(*rows: dict[str, Any], causes: Any = ()) -> list[str]:
+    """Of rungs a and b below the reference."""
+    study = {"margin": 0.05, "reference": "float", "measures": [{"name": "spearman"}]}
+    names = [{"name": name} for name in dict.fromkeys(["float", *(row["rung"] for row in rows)])]
+    return words.verdict_lines({"study": study, "rungs": names, "verdicts": rows, "causes": list(causes)})
+
+
+def test_the_same_reasons_are_said_with_the_margin() -> None:
+    found = lines(verdict("int8", "float", "occlusion"), verdict("int8", "float", "rise"))
+    assert found == [
+        "int8 decides for the same reasons as float, within 0.05 Spearman, by occlusion and rise.",
+    ]
+
+
+def test_a_copy_is_said_to_be_one() -> None:
+    found = lines(verdict("onnx", "float", "rise", beyond_noise=False))
+    assert found == ["onnx decides for the same reasons as float by rise, with no difference beyond rounding."]
+
+
+def test_other_reasons_are_said_with_what_is_lost_at_least() -> None:
+    found = lines(
+        verdict("pruned", "float", "occlusion", "changed", loss=0.2, low=0.1534, high=0.25),
+        verdict("pruned", "float", "rise"),
+    )
+    assert found == [
+        "pruned decides for the same reasons as float, within 0.05 Spearman, by rise; "
+        "decides for other reasons than float by occlusion (at least 0.153 lost)."
+    ]
+
+
+NOISE = {"word": "undecided", "reason": "noise"}
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"samples": 60, "queries": None, "times": 2.0}, "about 60 more samples would decide"),
+        ({"samples": 1, "queries": None, "times": 2.0}, "about 1 more sample would decide"),
+        ({"samples": None, "queries": 1512, "times": 2.0}, "about 1,512 more queries a sample would decide"),
+        (
+            {"samples": 60, "queries": 512, "times": 2.0},
+            "about 60 more samples, or about 512 more queries a sample, would decide",
+        ),
+        (
+            {"samples": None, "queries": None, "times": 3.2},
+            "about 3.2 times as many samples and queries would decide",
+        ),
+        (
+            {"samples": None, "queries": None, "times": None},
+            "even a hundred times as many samples or queries would not decide",
+        ),
+    ],
+)
+def test_what_is_undecided_says_what_would_decide(more: dict[str, Any], said: str) -> None:
+    assert lines(verdict("int8", "float", "rise", **NOISE, more=more)) == [f"int8 is undecided by rise ({said})."]
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("few", "it takes two samples at least"),
+        ("floor", "random maps lose no more than the margin either, so it cannot tell"),
+        ("undefined", "samples without a defined agreement, 3 at most, could turn the verdict"),
+    ],
+)
+def test_other_reasons_to_say_nothing_are_said(reason: str, said: str) -> None:
+    found = lines(verdict("int8", "float", "rise", "undecided", reason=reason, undefined=3))
+    assert found == [f"int8 is undecided by rise ({said})."]
+
+
+def test_rungs_of_one_mind_share_a_sentence_that_holds_for_all_of_them() -> None:
+    rows = [
+        verdict("a", "float", "rise", "changed", low=0.2),
+        verdict("a", "float", "lime", **NOISE, more={"samples": 10, "queries": 99, "times": None}),
+        verdict("b", "float", "rise", "changed", low=0.1),
+        verdict("b", "float", "lime", **NOISE, more={"samples": 70, "queries": None, "times": None}),
+        verdict("c", "float", "rise"),
+        verdict("c", "a", "rise", "changed"),  # against the rung above: no part of the sentences
+        verdict("c", "float", "lime"),
+    ]
+    assert lines(*rows) == [
+        "a and b decide for other reasons than float by rise (at least 0.100 lost); "
+        "are undecided by lime (about 70 more samples would decide).",
+        "c decides for the same reasons as float, within 0.05 Spearman, by rise and lime.",
+    ]
+
+
+def test_the_step_that_changed_the_reasons_is_named_with_what_changed_there() -> None:
+    step = {"reference": "a", "rung": "b", "changed": ["artifact", "runtime"]}
+    causes = [
+        {"explainer": "rise", "step": step},
+        {"explainer": "lime", "step": step},
+        {"explainer": "sobol", "step": None},
+        {"explainer": "hsic", "step": None},
+    ]
+    rows = [verdict("b", "float", one, "changed") for one in ("rise", "lime", "sobol")]
+    found = lines(*rows, verdict("b", "float", "hsic"), causes=causes)[1:]
+    assert found == [
+        "By rise and lime, the first step that changed the reasons is from a to b, "
+        "where the artifact and runtime changed.",
+        "By sobol, no single step is shown to have changed the reasons: the loss adds up.",
+    ]
+
+
+def test_a_step_where_nothing_changed_is_no_riddle_untold() -> None:
+    causes = [{"explainer": "rise", "step": {"reference": "float", "rung": "b", "changed": []}}]
+    found = lines(verdict("b", "float", "rise", "changed"), causes=causes)
+    assert found[1].endswith("from float to b, where nothing that is recorded changed.")
+
+
+def test_the_page_begins_with_the_verdicts(tmp_path: Path) -> None:
+    source = write_report(run_folder(tmp_path)).read_text()
+    first = source.index("int8-xnnpack and board decide for the same reasons as float, within 0.05 Spearman, by")
+    assert source.index("<h1>") < first < source.index('class="lead"')
+
+
+def test_the_table_of_verdicts_goes_down_the_ladder_against_the_reference_first(tmp_path: Path) -> None:
+    def undecide(table: dict[str, Any]) -> None:
+        more = {"samples": 60, "queries": None, "times": None}
+        table["verdicts"][1].update(verdict="undecided", reason="noise", more=more, low=-0.00001, beyond_noise=False)
+
+    folder = write_report(edit(run_folder(tmp_path), undecide)).parent
+    _, *rows = cells(folder, "verdicts")
+    assert [row[:3] for row in rows] == [
+        ["int8-xnnpack", "float", "occlusion"],
+        ["int8-xnnpack", "float", "rise-published"],
+        ["board", "float", "occlusion"],
+        ["board", "float", "rise-published"],
+        ["board", "int8-xnnpack", "occlusion"],
+        ["board", "int8-xnnpack", "rise-published"],
+    ]
+    assert rows[0][3:] == ["same", "0.0123 [0.0101, 0.0152]", "yes", "–"]
+    assert rows[2][3:] == ["undecided", "0.0123 [0.0000, 0.0152]", "no", "about 60 more samples would decide"]
+
+
+def test_an_undefined_loss_is_a_dash() -> None:
+    assert words.lost({"loss": None, "low": None, "high": None}) == "–"
+
+
+def test_each_class_says_what_it_pays(run: Path) -> None:
+    head, cat, dog = cells(run, "classes")
+    assert head == ["Class", "Samples", *RUNGS, "Spearman", "of"]
+    assert cat[0] == CLASSES[0]
+    assert cat[1:] == ["1,000", "80.0 %", "70.0 % 7 flipped", "60.0 % 14 flipped", "0.700 [0.600, 0.950]", "2"]
+    assert dog[1:] == ["1,001", "81.0 %", "71.0 % 8 flipped", "61.0 % 15 flipped", "0.800 [0.600, 0.950]", "3"]
+
+
+def test_a_class_that_moved_most_is_named_where_that_is_more_than_chance(run: Path, tmp_path: Path) -> None:
+    assert "No class’s maps moved more than the others’ beyond chance" in page(run).text
+    folder = edit(run_folder(tmp_path), lambda table: table["moved"][1].update(p=0.012))
+    text = reported(folder).text
+    assert f"{CLASSES[0]} is the class whose occlusion maps moved most on board (p = 0.012," in text
+    assert "No class’s maps moved" not in text
+    assert text.count("moved most on") == 1
+
+
+def test_calibration_stands_beside_that_of_a_calibrated_network(run: Path) -> None:
+    text = page(run).text
+    assert "board 0.0321 0.0123 0.2000 [0.1900, 0.2100] softmax" in text
+    assert "calibration error over 15 bins" in text
+
+
+def test_maps_that_cannot_be_resolved_are_counted_and_shown(run: Path, tmp_path: Path) -> None:
+    assert "Every map of every rung can be resolved" in page(run).text
+    text = reported(edit(run_folder(tmp_path), lambda table: table["resolution"][4].update(unresolvable=3))).text
+    assert "board , occlusion: 3 of 5 maps cannot be resolved" in text
+    assert "not an importance of zero" in text
+    assert "Every map of every rung" not in text
+    assert "board rise-published 0.0039 25.0 % 12.5 50.0 % 0 of 5" in text

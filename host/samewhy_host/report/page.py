@@ -134,6 +134,12 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "gallery": gallery(found),
         "series": found.samples.ndim == 3,
         "white_box": found.gradients is not None,
+        "verdict_lines": words.verdict_lines(found.audit),
+        "verdicts": verdicts(found),
+        "classes": classes(found),
+        "moved": moved(found),
+        "calibration": found.audit["calibration"],
+        "resolution": found.audit["resolution"],
         "agreements": found.audit["agreements"],
         "cross_check": found.audit["cross_check"],
         "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),
@@ -146,6 +152,37 @@ def inlined(content: bytes) -> dict[str, Any]:
     """A PNG as an address, with the CSS pixels that it fills."""
     wide, high = (int.from_bytes(content[start : start + 4]) // figures.SHARP for start in (16, 20))  # IHDR
     return {"src": "data:image/png;base64," + base64.b64encode(content).decode(), "wide": wide, "high": high}
+
+
+def verdicts(found: Finished) -> list[Row]:
+    """Rows of the table: against the reference first, then against the rung above, each down the ladder."""
+    rows: list[Row] = [dict(row) for row in found.audit["verdicts"]]
+    place = found.names.index
+    return sorted(rows, key=lambda row: (row["reference"] != found.names[0], place(row["rung"])))
+
+
+def classes(found: Finished) -> list[Row]:
+    """A row a class: what each rung makes of it, and the last rung's agreement by the headline's explainer."""
+    names, headline = found.audit["study"]["classes"], found.headline()
+    labels = dict.fromkeys(row["class"] for row in found.audit["classes"])
+    table = {(row["class"], row["rung"]): row for row in found.audit["classes"]}
+    return [
+        {
+            "name": names[label],
+            "tested": table[label, found.names[0]]["tested"],
+            "rungs": [table[label, rung] for rung in found.names],
+            "agreement": next(
+                (row for row in table[label, found.names[-1]]["agreements"] if row["explainer"] == headline), None
+            ),
+        }
+        for label in labels
+    ]
+
+
+def moved(found: Finished) -> list[Row]:
+    """By rung and explainer: the class whose maps moved most, where that is more than chance."""
+    names, level = found.audit["study"]["classes"], found.audit["study"]["level"]
+    return [{**row, "class": names[row["class"]]} for row in found.audit["moved"] if row["p"] <= 1 - level]
 
 
 def ladder(found: Finished) -> list[Row]:

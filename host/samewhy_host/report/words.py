@@ -1,11 +1,14 @@
 """How numbers stand on the page and in its figures: words for the eye, never a new number."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+Row = Mapping[str, Any]
 NONE = "–"  # an undefined value
 MOST_DIGITS = 6  # of what the audit writes
+WAYS = {"samples": ("samples", "sample"), "queries": ("queries a sample", "query a sample")}
+MIND = ("explainer", "verdict", "beyond_noise", "reason")  # what two rungs have alike to share a sentence
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -113,6 +116,109 @@ def plain(value: Any) -> str:
     return minus(f"{value:g}") if isinstance(value, int | float) and not isinstance(value, bool) else str(value)
 
 
+def verdict_lines(audit: Row) -> list[str]:
+    """The verdicts in sentences: on rungs, those of one mind together; then the steps that changed the reasons."""
+    study = audit["study"]
+    within = f"{plain(study['margin'])} {known_as(study['measures'][0]['name'])}"
+    against = [row for row in audit["verdicts"] if row["reference"] == study["reference"]]
+    alike: dict[tuple[Any, ...], list[str]] = {}
+    for rung in (row["name"] for row in audit["rungs"][1:]):
+        mind = (tuple(row[key] for key in MIND) for row in against if row["rung"] == rung)
+        alike.setdefault(tuple(mind), []).append(rung)
+    lines = [
+        verdict_line([row for row in against if row["rung"] in rungs], rungs, study["reference"], within)
+        for rungs in alike.values()
+    ]
+    return lines + list(cause_lines(audit["causes"], against))
+
+
+def verdict_line(rows: Sequence[Row], rungs: list[str], reference: str, within: str) -> str:
+    """What all explainers say of rungs of which they say the same."""
+    by_name: dict[str, list[Row]] = {}
+    for row in rows:
+        by_name.setdefault(row["explainer"], []).append(row)
+    first = {name: same[0] for name, same in by_name.items()}
+    verdict = {name: row["verdict"] for name, row in first.items()}
+    exact = [name for name in first if verdict[name] == "same" and not first[name]["beyond_noise"]]
+    small = [name for name in first if verdict[name] == "same" and first[name]["beyond_noise"]]
+    changed = [f"{name} (at least {least(by_name[name])} lost)" for name in first if verdict[name] == "changed"]
+    unknown = [f"{name} ({merged(by_name[name])})" for name in first if verdict[name] == "undecided"]
+    decide = "decides" if len(rungs) == 1 else "decide"
+    said = [
+        (exact, f"{decide} for the same reasons as {reference} by {listed(exact)}, with no difference beyond rounding"),
+        (small, f"{decide} for the same reasons as {reference}, within {within}, by {listed(small)}"),
+        (changed, f"{decide} for other reasons than {reference} by {listed(changed)}"),
+        (unknown, f"{'is' if len(rungs) == 1 else 'are'} undecided by {listed(unknown)}"),
+    ]
+    return f"{listed(rungs)} {'; '.join(text for names, text in said if names)}."
+
+
+def least(rows: Sequence[Row]) -> str:
+    """The smallest lower bound of a loss."""
+    return number(min(row["low"] for row in rows), 3)
+
+
+def merged(rows: Sequence[Row]) -> str:
+    """Why they are undecided, and what would decide them all."""
+    more = [row["more"] or {} for row in rows]
+    needs = {key: largest([one.get(key) for one in more]) for key in ("samples", "queries", "times")}
+    undefined = max(row["undefined"] for row in rows)
+    return undecided({**rows[0], "more": needs, "undefined": undefined})
+
+
+def largest(values: Sequence[float | None]) -> float | None:
+    """None where one of them is."""
+    known = [value for value in values if value is not None]
+    return max(known) if len(known) == len(values) else None
+
+
+def cause_lines(causes: Sequence[Row], against: Sequence[Row]) -> Iterator[str]:
+    """Each step that changed the reasons, with the explainers that say so; and those that blame no single step."""
+    changed = {row["explainer"] for row in against if row["verdict"] == "changed"}
+    blamed: dict[tuple[str, str], list[Row]] = {}
+    for cause in causes:
+        if cause["step"]:
+            blamed.setdefault((cause["step"]["reference"], cause["step"]["rung"]), []).append(cause)
+    for (above, below), rows in blamed.items():
+        fields = list(rows[0]["step"]["changed"])
+        where = f", where the {listed(fields)} changed" if fields else ", where nothing that is recorded changed"
+        names = listed([row["explainer"] for row in rows])
+        yield f"By {names}, the first step that changed the reasons is from {above} to {below}{where}."
+    unblamed = [cause["explainer"] for cause in causes if not cause["step"] and cause["explainer"] in changed]
+    if unblamed:
+        yield f"By {listed(unblamed)}, no single step is shown to have changed the reasons: the loss adds up."
+
+
+def lost(row: Row) -> str:
+    """A loss with its bounds, as ``0.0471 [0.0392, 0.0560]``."""
+    if row["loss"] is None:
+        return NONE
+    loss, low, high = (number(round(row[key], 4) + 0.0, 4) for key in ("loss", "low", "high"))  # no minus of a zero
+    return f"{loss} [{low}, {high}]"
+
+
+def undecided(row: Row) -> str:
+    """Why, and what would decide."""
+    if row["reason"] == "few":
+        return "it takes two samples at least"
+    if row["reason"] == "undefined":
+        return f"samples without a defined agreement, {row['undefined']} at most, could turn the verdict"
+    if row["reason"] == "floor":
+        return "random maps lose no more than the margin either, so it cannot tell"
+    return remedy(row)
+
+
+def remedy(row: Row) -> str:
+    """What would decide, in samples or in queries."""
+    more = row["more"] or {}
+    ways = [f"about {count(more[name])} more {said[more[name] == 1]}" for name, said in WAYS.items() if more.get(name)]
+    if not ways and more.get("times"):
+        return f"about {plain(more['times'])} times as many samples and queries would decide"
+    if not ways:
+        return "even a hundred times as many samples or queries would not decide"
+    return f"{', or '.join(ways)}, would decide" if len(ways) > 1 else f"{ways[0]} would decide"
+
+
 def listed(names: list[str]) -> str:
     """``a, b and c``."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
@@ -136,5 +242,7 @@ FILTERS = {
         listed,
         known_as,
         minus,
+        lost,
+        undecided,
     )
 }
