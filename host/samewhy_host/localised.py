@@ -21,7 +21,12 @@ Row = dict[str, Any]
 
 
 def localisation_rows(
-    names: Sequence[str], all_explained: Sequence["Explained"], masks: Masks | None, resamples: int, seed: int
+    names: Sequence[str],
+    all_explained: Sequence["Explained"],
+    masks: Masks | None,
+    resamples: int,
+    seed: int,
+    level: float = stats.LEVEL,
 ) -> list[Row]:
     """A row for each rung, explainer and measure; none where the data has no masks (N, *S)."""
     if masks is None or not masks.any():
@@ -33,8 +38,8 @@ def localisation_rows(
             chance = stats.mean(np.array([measure.chance(mask) for mask in masks], np.float64), 1, 0).value
             found = {name: localised(measure, maps[name], masks) for name in names}
             for name in names:
-                mean = stats.mean(found[name], resamples, seed)
-                moved = stats.mean(found[name] - found[names[0]], resamples, seed)  # sample by sample
+                mean = stats.mean(found[name], resamples, seed, level)
+                moved = stats.mean(found[name] - found[names[0]], resamples, seed, level)  # sample by sample
                 rows.append(
                     {
                         "rung": name,

@@ -23,6 +23,7 @@ from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
 from samewhy_host.data.dataset import Dataset, Split
+from samewhy_host.localised import localisation_measures, localisation_rows
 from samewhy_host.manifest import Manifest
 from samewhy_host.module_file import load_module
 from samewhy_host.report.page import write_report
@@ -217,6 +218,7 @@ def audited(run: Run) -> dict[str, Any]:
             "margin": settings.margin,
             "explainers": audit.explainer_rows(interview.explained),
             "measures": audit.measure_rows(),
+            "localisation_measures": localisation_measures(interview.audited.masks),
         },
         "rungs": rows,
         "verdicts": verdicts,
@@ -225,6 +227,14 @@ def audited(run: Run) -> dict[str, Any]:
             interview.asked, interview.explained, settings.resamples, made.seed, settings.level
         ),
         **payers(run, interview, places),
+        "localisation": localisation_rows(
+            [one.name for one in interview.asked],
+            interview.explained,
+            interview.audited.masks,
+            settings.resamples,
+            made.seed,
+            settings.level,
+        ),
         "samples": audit.sample_rows(interview.audited, interview.targets),
         "gallery": shown,
         "cross_check": checked,

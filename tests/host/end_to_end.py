@@ -17,6 +17,7 @@ seed = 3
 [data]
 source = "npz"
 path = "patches.npz"
+masks = "masks.npz"
 classes = ["across", "along", "full"]
 calibration = 30
 
@@ -85,6 +86,7 @@ def write_study(folder: Path, model: str = DS_CNN, compress: str = "", more: str
     """A study file in the folder, with its data beside it."""
     folder.mkdir(parents=True, exist_ok=True)
     write_patches(folder / "patches.npz")
+    write_masks(folder / "masks.npz")
     path = folder / "study.toml"
     path.write_text(STUDY.format(model=model, compress=compress) + more)
     return path
@@ -103,6 +105,15 @@ def write_patches(path: Path) -> None:
             textures[place % 3][:] += np.uint8(215)
         arrays |= {f"{name}_samples": images, f"{name}_labels": np.arange(count) % 3}
     np.savez(path, **arrays)  # type: ignore[arg-type]  # numpy types the flag and the arrays alike
+
+
+def write_masks(path: Path) -> None:
+    """Where the patch of each test image is."""
+    masks = np.zeros((90, 16, 16), bool)
+    for place, mask in enumerate(masks):
+        row, column = corner(place)
+        mask[row : row + PATCH, column : column + PATCH] = True
+    np.savez(path, masks=masks)
 
 
 def corner(place: int) -> tuple[int, int]:

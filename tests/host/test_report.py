@@ -115,6 +115,17 @@ def rung_row(place: int, name: str) -> dict[str, Any]:
     }
 
 
+def localisation_measure(name: str) -> dict[str, Any]:
+    return {"name": name, "better": "higher", "span": [0, 1], "source": "a source", "convention": "a convention"}
+
+
+def localised(rung: str, explainer: str, place: int) -> dict[str, Any]:
+    value = round(0.9 - place / 100, 3)
+    row = {"rung": rung, "explainer": explainer, "measure": "point", "value": value, "low": value - 0.1}
+    moved = {"moved": -place / 100, "moved_low": -place / 50, "moved_high": -place / 200}
+    return {**row, "high": value + 0.1, "chance": 0.172, **moved, "samples": SAMPLES, "undefined": 0}
+
+
 def audit_table(rungs: tuple[str, ...], explainers: tuple[str, ...]) -> dict[str, Any]:
     pairs = [(rung, rungs[0]) for rung in rungs[1:]] + list(zip(rungs[2:], rungs[1:], strict=False))
     keys = [(*pair, one, row["name"]) for one in explainers for pair in pairs for row in measure_rows()]
@@ -133,6 +144,7 @@ def audit_table(rungs: tuple[str, ...], explainers: tuple[str, ...]) -> dict[str
             "margin": 0.05,
             "explainers": [{"name": one, "fill": 0.0, "queries": 99, "plan": "c" * 64} for one in explainers],
             "measures": measure_rows(),
+            "localisation_measures": [localisation_measure("point")],
         },
         "rungs": [rung_row(place, name) for place, name in enumerate(rungs)],
         "verdicts": [verdict(*pair, one) for one in explainers for pair in pairs],
@@ -141,6 +153,7 @@ def audit_table(rungs: tuple[str, ...], explainers: tuple[str, ...]) -> dict[str
         "moved": [{"rung": one, "explainer": explainers[0], "class": 0, "p": 0.5} for one in rungs[1:]],
         "calibration": [calibration_row(name) for name in rungs],
         "resolution": [resolution_row(name, one) for name in rungs for one in explainers],
+        "localisation": [localised(name, one, place) for one in explainers for place, name in enumerate(rungs)],
         "agreements": [agreement(*key, place) for place, key in enumerate(keys)],
         "samples": [{"id": f"test/<{place}>", "label": place % 2, "target": 1} for place in range(SAMPLES)],
         "gallery": SHOWN,
@@ -730,3 +743,16 @@ def test_maps_that_cannot_be_resolved_are_counted_and_shown(run: Path, tmp_path:
     assert "not an importance of zero" in text
     assert "Every map of every rung" not in text
     assert "board rise-published 0.0039 25.0 % 12.5 50.0 % 0 of 5" in text
+
+
+def test_maps_are_held_against_the_truth_beside_chance_and_the_reference(tmp_path: Path) -> None:
+    text = reported(run_folder(tmp_path)).text
+    assert "Does it point at the object" in text
+    assert "0.172" in text
+    assert "0.890" in text
+    assert "−0.010" in text
+
+
+def test_without_a_truth_nothing_is_said_of_it(tmp_path: Path) -> None:
+    text = reported(edit(run_folder(tmp_path), lambda table: table.update(localisation=[]))).text
+    assert "Does it point at the object" not in text

@@ -45,6 +45,14 @@ def test_a_study_ends_with_every_rung_accurate_and_compared(run: Path) -> None:
     assert compared == {(name, "float") for name in RUNGS[1:]} | neighbours
 
 
+def test_maps_find_the_patch_that_decides(run: Path) -> None:
+    rows = [
+        row for row in audit_of(run)["localisation"] if row["measure"] == "mask-auc" and row["explainer"] == "occlusion"
+    ]
+    assert [row["rung"] for row in rows] == RUNGS
+    assert all(row["value"] > row["chance"] + 0.2 for row in rows)
+
+
 def test_every_number_travels_with_its_company(run: Path) -> None:
     wanted = {"rung", "reference", "explainer", "measure", "value", "low", "high", "ceiling", "floor", "samples"}
     table = audit_of(run)

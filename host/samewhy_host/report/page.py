@@ -140,6 +140,7 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "moved": moved(found),
         "calibration": found.audit["calibration"],
         "resolution": found.audit["resolution"],
+        "localisation": localisation(found),
         "agreements": found.audit["agreements"],
         "cross_check": found.audit["cross_check"],
         "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),
@@ -152,6 +153,21 @@ def inlined(content: bytes) -> dict[str, Any]:
     """A PNG as an address, with the CSS pixels that it fills."""
     wide, high = (int.from_bytes(content[start : start + 4]) // figures.SHARP for start in (16, 20))  # IHDR
     return {"src": "data:image/png;base64," + base64.b64encode(content).decode(), "wide": wide, "high": high}
+
+
+def localisation(found: Finished) -> list[Row]:
+    """A table for each explainer: a row a measure, with what chance scores, and a cell a rung."""
+    rows = found.audit["localisation"]
+    tables: list[Row] = []
+    for explainer in dict.fromkeys(row["explainer"] for row in rows):
+        own = [row for row in rows if row["explainer"] == explainer]
+        measures = [
+            {"name": name, "chance": cells[0]["chance"], "undefined": cells[0]["undefined"], "cells": cells}
+            for name in dict.fromkeys(row["measure"] for row in own)
+            if (cells := [row for row in own if row["measure"] == name])
+        ]
+        tables.append({"explainer": explainer, "measures": measures})
+    return tables
 
 
 def verdicts(found: Finished) -> list[Row]:
