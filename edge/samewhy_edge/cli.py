@@ -1,4 +1,4 @@
-"""``samewhy check | explain | bench``; other parts add their verbs through the entry-point group ``samewhy.verbs``."""
+"""``samewhy check | explain | judge | bench``; other parts add theirs through the entry-point group ``samewhy.verbs``."""
 
 import os
 import sys
@@ -81,6 +81,34 @@ def explain(
         study_verb("explain")(Path(subject), output)
         return
     _explain_address(subject, input, output, methods)
+
+
+@app.command()
+def judge(
+    address: AddressArgument,
+    record: Annotated[Path, typer.Option("--record", help="a record (.json) that samewhy explain or a study wrote")],
+    input: Annotated[Path, typer.Option("--input", help="the samples that were explained")],
+    output: Annotated[Path | None, typer.Option("--out", help="write every value as JSON")] = None,
+) -> None:
+    """Ask a file whether it depends on what a record's maps show: its own maps, or another rung's."""
+    from samewhy_edge.files import write_json
+    from samewhy_edge.judgement import judged_record
+    from samewhy_edge.predictor import open_predictor
+
+    subject = open_predictor(address)
+    given = _inputs(input, subject)
+    with progress_bar() as bar:
+        task = bar.add_task("queries", total=None)
+        found = judged_record(subject, record, given.samples, _others(address), partial(bar.advance, task))
+        bar.remove_task(task)
+    if output:
+        write_json(output, found)
+    stdout.print(_identity(address, subject.spec))
+    table = Table("measure", "mean", "better", "samples", "convention", box=None, pad_edge=False)
+    for row in (*found["faithfulness"], *found["shape"]):
+        mean = "–" if row["mean"] is None else f"{row['mean']:.4g}"
+        table.add_row(row["name"], mean, row["better"], f"{row['samples']}", row["convention"])
+    stdout.print(table)
 
 
 @app.command()
