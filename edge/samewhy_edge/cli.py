@@ -1,4 +1,4 @@
-"""``samewhy check | explain | judge | bench``; other parts add theirs through the entry-point group ``samewhy.verbs``."""
+"""``samewhy check | explain | judge | bench``; other parts add verbs by the entry-point group ``samewhy.verbs``."""
 
 import os
 import sys

@@ -255,6 +255,7 @@ def test_a_time_series_and_a_network_of_ones_own_are_studied(tmp_path: Path) -> 
     path = write_study(tmp_path, model='factory = "own_network:network"\n\n[model.options]\nwidth = 8\n')
     (tmp_path / "own_network.py").write_text(NETWORK)
     write_series(tmp_path / "patches.npz")
+    path.write_text(path.read_text().replace('masks = "masks.npz"\n', ""))
     done = samewhy("study", path, "--out", tmp_path / "run")
     assert done.returncode == 0, done.stderr
     table = audit_of(tmp_path / "run")
