@@ -11,17 +11,21 @@ Source: MacKay 1992, Bayesian interpolation (evidence); Box & Wilson 1951 (fold-
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_edge.grids import ArrayGrids, Grids, Part
+from samewhy_edge.grids import ArrayGrids, Drawn, Grids, Part
 from samewhy_edge.surrogate import Floats, along, expected_maps, pooled, pooling
 
 Contrast = NDArray[np.float32]  # (N, *S) how much each position of the samples differs from the fill
 
+Directions = tuple[Floats, Floats]
+
 FLOOR = 0.02  # of the prior, where the sample is its fill
+HELD = 2**25  # bytes of all samples' rows up to which their directions are kept in memory
 NOISES = np.logspace(-5, 3, 33)  # tried, as a share of the mean eigenvalue of what the prior expects
 
 
@@ -96,14 +100,19 @@ def folded(plan: Grids) -> bool:
     return isinstance(plan.plan if isinstance(plan, Part) else plan, ArrayGrids)
 
 
-def solve(features: Floats, scores: Floats, prior: Floats, free: int) -> Solved:
-    """Of one sample: scores (R,), prior (F,)."""
+def solve(features: Floats, scores: Floats, prior: Floats, free: int, known: Directions | None = None) -> Solved:
+    """Of one sample: scores (R,), prior (F,); `known` are its directions, where they were found before."""
+    values, vectors = known or directions(features, prior)
+    noise = most_likely(values, vectors.T @ scores, float(scores @ scores), free)
+    return Solved(features, prior, scores, values, vectors, values / (values + noise))
+
+
+def directions(features: Floats, prior: Floats) -> Directions:
+    """What the prior expects in each direction of the rows (rank,), and the directions (R, rank)."""
     scaled = features * prior
     values, vectors = np.linalg.eigh(scaled @ scaled.T) if len(scaled) <= len(prior) else tall(scaled)
     solid = values > 1e-9 * max(values[-1], 1e-300)
-    values, vectors = values[solid], vectors[:, solid]
-    noise = most_likely(values, vectors.T @ scores, float(scores @ scores), free)
-    return Solved(features, prior, scores, values, vectors, values / (values + noise))
+    return values[solid], vectors[:, solid]
 
 
 def tall(scaled: Floats) -> tuple[Floats, Floats]:
@@ -123,10 +132,28 @@ def most_likely(values: Floats, turned: Floats, total: float, free: int) -> floa
     return float(noises[unlikely.argmin()])
 
 
+def all_solved(plan: Grids, scores: NDArray[np.float32], contrast: Contrast | None) -> tuple[Rows, list[Solved]]:
+    """The regression of each sample."""
+    rows, priori = rows_of(plan, scores), priors(plan, contrast, len(scores))
+    if isinstance(plan, Drawn) and rows.features.nbytes * len(scores) <= HELD:
+        found: tuple[Directions | None, ...] = held(plan, None if contrast is None else contrast.tobytes(), len(scores))
+    else:
+        found = (None,) * len(scores)
+    each = zip(rows.scores, priori, found, strict=True)
+    return rows, [solve(rows.features, one, prior, rows.free, known) for one, prior, known in each]
+
+
+@lru_cache(maxsize=2)
+def held(plan: Drawn, contrast: bytes | None, count: int) -> tuple[Directions, ...]:
+    """Directions of each sample, which do not depend on scores: rungs and errors want the same ones."""
+    wide = None if contrast is None else np.frombuffer(contrast, np.float32).reshape(count, *plan.shape)
+    rows = rows_of(plan, np.zeros((1, len(plan)), np.float32))
+    return tuple(directions(rows.features, prior) for prior in priors(plan, wide, count))
+
+
 def informed_maps(plan: Grids, scores: NDArray[np.float32], contrast: Contrast | None) -> Floats:
     """The expected centred RISE map of each sample's regression, (N, *S)."""
-    rows, priori = rows_of(plan, scores), priors(plan, contrast, len(scores))
-    solved = [solve(rows.features, one, prior, rows.free) for one, prior in zip(rows.scores, priori, strict=True)]
+    _, solved = all_solved(plan, scores, contrast)
     return expected_maps(plan, np.stack([one.coefficients() for one in solved]))
 
 
@@ -135,10 +162,9 @@ def informed_errors(plan: Grids, scores: NDArray[np.float32], contrast: Contrast
 
     Source: MacKinnon & White 1985 (HC3, which is the jackknife of a regression).
     """
-    rows, priori = rows_of(plan, scores), priors(plan, contrast, len(scores))
+    rows, found = all_solved(plan, scores, contrast)
     squares = np.zeros((len(scores), *plan.shape))
-    for i, (one, prior) in enumerate(zip(rows.scores, priori, strict=True)):
-        solved = solve(rows.features, one, prior, rows.free)
+    for i, solved in enumerate(found):
         change = solved.weights() * solved.left_out()[:, None]
         for start in range(0, len(change), 64):
             squares[i] += (expected_maps(plan, change[start : start + 64]) ** 2).sum(axis=0)
