@@ -192,17 +192,6 @@ def coalitions(labels: tuple[Labels, ...], chosen: Chosen) -> Coalitions | Each:
     return plans[0] if len(plans) == 1 else Each(plans)
 
 
-def planned(plan: Plan) -> Coalitions:
-    """The plan as coalitions.
-
-    Raises:
-        InputError: a plan of another explainer.
-    """
-    if not isinstance(plan, Coalitions):
-        raise InputError(f"a plan of {type(plan).__name__}; expected Coalitions, from the explainer's own plan()")
-    return plan
-
-
 def cells(spatial: tuple[int, ...], count: tuple[int, ...]) -> Labels:
     """A grid of `count` near-equal cells an axis, numbered row by row."""
     labels = np.zeros(spatial, np.int64)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from samewhy_edge.arrays import Keep, Maps
 from samewhy_edge.errors import InputError
 from samewhy_edge.fill import Fill
-from samewhy_edge.plan import Each, Plan, axes_of
+from samewhy_edge.plan import Each, Plan, axes_of, own
 
 Shown = NDArray[np.bool_]  # (*S, C), where a sample is not its background
 Span = tuple[int, int]  # from, to (not included)
@@ -118,7 +118,7 @@ class Hierarchy:
 
     def refine(self, plan: Plan | Each, scores: NDArray[np.float32], shown: Shown) -> Each | None:
         """Longer plans, from scores (N, M) and where samples are not their background (N, *S, C); None when done."""
-        plans = [boxed(one) for one in (plan.plans if isinstance(plan, Each) else (plan,) * len(scores))]
+        plans = [own(one, Boxes) for one in (plan.plans if isinstance(plan, Each) else (plan,) * len(scores))]
         found = [self._children(*one) for one in zip(plans, scores, shown, strict=True)]
         count = max(len(boxes) for boxes, _ in found)
         if not count:
@@ -127,7 +127,7 @@ class Hierarchy:
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *S); the first query of the plan is the whole sample."""
-        boxes = boxed(plan)
+        boxes = own(plan, Boxes)
         each = (scores[:, :1] - scores).astype(np.float64) / np.maximum(boxes.sizes, 1)
         maps = np.zeros((len(scores), *boxes.shape))
         for query in range(1, len(boxes)):  # children after their parents
@@ -180,14 +180,3 @@ def coarse(size: int, parts: int, draw: int) -> list[int]:
     """Edges of near-equal parts of an axis; the next draw's are moved by half a part, and cut off by the border."""
     moved = draw * size // (2 * parts) % (size // parts)
     return sorted({0, size, *(edge for part in range(parts) if (edge := part * size // parts + moved) < size)})
-
-
-def boxed(plan: Plan) -> Boxes:
-    """The plan as boxes.
-
-    Raises:
-        InputError: a plan of another explainer.
-    """
-    if not isinstance(plan, Boxes):
-        raise InputError(f"a plan of {type(plan).__name__}; expected Boxes, from the explainer's own plan()")
-    return plan

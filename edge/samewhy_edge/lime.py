@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Maps
 from samewhy_edge.errors import InputError
-from samewhy_edge.features import Chosen, Coalitions, Features, coalitions, coins, key, labels_of, planned
+from samewhy_edge.features import Chosen, Coalitions, Features, coalitions, coins, key, labels_of
 from samewhy_edge.fill import Fill
-from samewhy_edge.plan import Each, Plan
+from samewhy_edge.plan import Each, Plan, own
 
 Values = NDArray[np.float64]
 
@@ -72,7 +72,7 @@ class Lime:
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *shape)."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         return coalitions.spread(scores @ self._influence(coalitions.chosen)[0].T)
 
     def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
@@ -82,7 +82,7 @@ class Lime:
 
         Source: MacKinnon & White 1985, HC3.
         """
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         influence, design, spare = self._influence(coalitions.chosen)
         weights = self._weights(coalitions.chosen)
         centred = scores - (scores @ weights / weights.sum())[:, None]
@@ -91,14 +91,14 @@ class Lime:
 
     def freedom(self, plan: Plan) -> float:
         """Degrees of freedom of `errors`: of as many equal residuals as the unequal ones are worth, less the fit's."""
-        influence, _, spare = self._influence(planned(plan).chosen)
+        influence, _, spare = self._influence(own(plan, Coalitions).chosen)
         parts = influence[np.any(influence[:, 1:], axis=1), 1:] ** 2
         worth = parts.sum(axis=1) ** 2 / (parts**2).sum(axis=1)
         return float(np.median(worth) * known(spare[1:]).mean()) if len(worth) else math.nan
 
     def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
         """Maps from every other coalition, each half with the whole sample; None from fewer than two coalitions."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         if len(plan) < 3:
             return None
         first, second = (np.r_[0, np.arange(start, len(plan), 2)] for start in (1, 2))

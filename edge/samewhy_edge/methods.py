@@ -12,7 +12,6 @@
     method = "rise"
 """
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,7 +24,7 @@ from samewhy_edge.explain import Explainer, explainer_from, located
 from samewhy_edge.files import sha256
 from samewhy_edge.fill import backgrounds
 from samewhy_edge.query import plan_of_each
-from samewhy_edge.settings import structure
+from samewhy_edge.settings import read_toml, structure
 
 Table = Mapping[str, Any]
 DEFAULTS: tuple[Table, ...] = (
@@ -80,13 +79,7 @@ def read_methods(path: Path) -> tuple[Methods, str]:
     Raises:
         InputError: no such file, no TOML, an unknown key (the nearest known one is named), or a number out of range.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such methods file; expected a .toml with [[explain]] tables")
-    content = path.read_bytes()
-    try:
-        table = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as TOML: {error}") from error
+    table, content = read_toml(path, "methods file; expected a .toml with [[explain]] tables")
     read = structure(Methods, table, path.name)
     read = replace(read, explain=tuple(located(one, path.parent) for one in read.explain))
     if not 0 <= read.seed < 2**31:

@@ -7,13 +7,15 @@ import hashlib
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, Protocol, TypeVar, final, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Keep
 from samewhy_edge.errors import InputError
+
+Own = TypeVar("Own")
 
 
 class Plan(Protocol):
@@ -169,6 +171,17 @@ class Windows:
             ]
             for size, window, stride, offset in zip(self.shape, self.window, self.stride, self.offset, strict=True)
         ]
+
+
+def own(plan: Plan, kind: type[Own]) -> Own:
+    """The plan, as the kind that an explainer makes itself.
+
+    Raises:
+        InputError: a plan of another explainer.
+    """
+    if not isinstance(plan, kind):
+        raise InputError(f"a plan of {type(plan).__name__}; expected {kind.__name__}, from the explainer's own plan()")
+    return plan
 
 
 def axes_of(name: str, sizes: tuple[int, ...], spatial: tuple[int, ...]) -> tuple[int, ...]:

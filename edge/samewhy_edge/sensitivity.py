@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Maps
 from samewhy_edge.errors import InputError
-from samewhy_edge.features import Chosen, Coalitions, Features, coalitions, key, labels_of, planned
+from samewhy_edge.features import Chosen, Coalitions, Features, coalitions, key, labels_of
 from samewhy_edge.fill import Fill
 from samewhy_edge.lowdiscrepancy import directions, scrambled
-from samewhy_edge.plan import Each, Plan
+from samewhy_edge.plan import Each, Plan, own
 
 Values = NDArray[np.float64]
 
@@ -66,7 +66,7 @@ class Sobol:
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *shape)."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         return coalitions.spread(total_order(*by_row(coalitions.chosen, scores)))
 
     def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
@@ -77,12 +77,12 @@ class Sobol:
 
         Source: Efron & Stein 1981 (jackknife).
         """
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         return coalitions.spread(spread_of(total_order_without(*by_row(coalitions.chosen, scores))))
 
     def freedom(self, plan: Plan) -> float:
         """Degrees of freedom of `errors`: rows less one."""
-        chosen = planned(plan).chosen
+        chosen = own(plan, Coalitions).chosen
         return len(chosen) / (chosen.shape[1] + 2) - 1
 
     def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
@@ -90,7 +90,7 @@ class Sobol:
 
         Every other row would not do: alternate rows of a sequence lie in one half of its first dimension.
         """
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         base, other, mixed = by_row(coalitions.chosen, scores)
         half = base.shape[1] // 2
         if half < 2:
@@ -141,7 +141,7 @@ class Hsic:
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *shape)."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         return coalitions.spread(dependence(coalitions.chosen, scores, self.width))
 
     def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
@@ -151,7 +151,7 @@ class Hsic:
 
         Source: Efron & Stein 1981 (jackknife).
         """
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         rows = (dependence_without(coalitions.chosen, one, self.width) for one in scores.astype(np.float64))
         return coalitions.spread(np.stack([spread_of(one[None])[0] for one in rows]))
 
@@ -161,7 +161,7 @@ class Hsic:
 
     def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
         """Maps from the first and the second half of the queries, each even in itself; None from fewer than four."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         if len(plan) < 4:
             return None
         first, second = (dependence(coalitions.chosen[part], scores[:, part], self.width) for part in in_two(len(plan)))

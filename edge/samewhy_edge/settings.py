@@ -1,13 +1,30 @@
 """Tables of settings to frozen dataclasses: an unknown key or a value of another type is refused with a sentence."""
 
+import tomllib
 import types
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from samewhy_edge.errors import InputError, unknown
 
 T = TypeVar("T")
+
+
+def read_toml(path: Path, expected: str) -> tuple[dict[str, Any], bytes]:
+    """The table of a file, and its bytes.
+
+    Raises:
+        InputError: no such file (`expected` says what was looked for), or no TOML.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such {expected}")
+    content = path.read_bytes()
+    try:
+        return tomllib.loads(content.decode()), content
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not readable as TOML: {error}") from error
 
 
 def structure(kind: type[T], table: Any, where: str, base: T | None = None) -> T:

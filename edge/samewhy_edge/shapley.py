@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Maps
 from samewhy_edge.errors import InputError
-from samewhy_edge.features import Chosen, Coalitions, Features, coalitions, coins, key, labels_of, planned
+from samewhy_edge.features import Chosen, Coalitions, Features, coalitions, coins, key, labels_of
 from samewhy_edge.fill import Fill
-from samewhy_edge.plan import Each, Plan
+from samewhy_edge.plan import Each, Plan, own
 
 Values = NDArray[np.float64]  # (N, D), or scores (N, M) in double precision
 
@@ -64,12 +64,12 @@ class Permutation:
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *S): the mean over walks."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         return coalitions.spread(of_pairs(coalitions.chosen, scores).mean(axis=1))
 
     def errors(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Standard errors (N, *S) of `estimate`, from the spread over orders; NaN with a single order."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         values = of_pairs(coalitions.chosen, scores)
         orders = values.shape[1]
         squares = ((values - values.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
@@ -77,13 +77,13 @@ class Permutation:
 
     def freedom(self, plan: Plan) -> float:
         """Degrees of freedom of `errors`: orders less one, NaN with a single order."""
-        chosen = planned(plan).chosen
+        chosen = own(plan, Coalitions).chosen
         orders = (len(chosen) - 2) // (2 * (chosen.shape[1] - 1))
         return orders - 1 if orders > 1 else math.nan
 
     def halves(self, plan: Plan, scores: NDArray[np.float32]) -> tuple[Maps, Maps] | None:
         """Maps (N, *S) from every other order, the first one's and the second one's; None with a single order."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         values = of_pairs(coalitions.chosen, scores)
         if values.shape[1] < 2:
             return None
@@ -138,7 +138,7 @@ class KernelShap:
 
     def estimate(self, plan: Plan, scores: NDArray[np.float32]) -> Maps:
         """Maps (N, *S): the fit to all queries of the plan."""
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         inner = coalitions.chosen[2:]
         return coalitions.spread(fit(inner, self._weights(coalitions.chosen), scores.astype(np.float64)))
 
@@ -150,7 +150,7 @@ class KernelShap:
 
         Source: MacKinnon & White 1985, HC3; Cochran 1977, Sampling Techniques, chapter 2 (finite populations).
         """
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         chosen = coalitions.chosen
         if len(chosen) == 2 ** chosen.shape[1]:
             return coalitions.spread(np.zeros((len(scores), chosen.shape[1])))
@@ -160,7 +160,7 @@ class KernelShap:
 
     def freedom(self, plan: Plan) -> float:
         """Degrees of freedom of `errors`: of the residuals of pairs that chance chose; NaN where `errors` is."""
-        chosen = planned(plan).chosen
+        chosen = own(plan, Coalitions).chosen
         if len(chosen) == 2 ** chosen.shape[1]:
             return math.inf
         spare, drawn = regression(chosen[2:], self._weights(chosen))[1], self._left(chosen) > 0
@@ -171,7 +171,7 @@ class KernelShap:
 
         None where every coalition is asked, or where a half does not determine the fit.
         """
-        coalitions = planned(plan)
+        coalitions = own(plan, Coalitions)
         chosen, wide = coalitions.chosen, scores.astype(np.float64)
         inner, weights, odd = chosen[2:], self._weights(chosen), np.arange(len(chosen) - 2) // 2 % 2 == 1
         parts = (~odd, odd)

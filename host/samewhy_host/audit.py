@@ -193,12 +193,8 @@ def agreement_rows(
                         "changed": list(changed(above.rung, below.rung)),
                         "explainer": one.name,
                         "measure": measure.name,
-                        "value": mean.value,
-                        "low": mean.low,
-                        "high": mean.high,
+                        **mean.row(),
                         **bounds[measure.name],
-                        "samples": mean.count,
-                        "undefined": mean.undefined,
                     }
                 )
     return rows

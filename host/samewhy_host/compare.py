@@ -181,16 +181,7 @@ def map_row(maps: Maps, others: Maps, settings: Row) -> dict[str, Any]:
     for measure in MEASURES:
         values = audit.compare(maps, others, measure)
         mean = stats.mean(values, settings["resamples"], settings["seed"], settings["level"])
-        rows.append(
-            {
-                "measure": measure.name,
-                "value": mean.value,
-                "low": mean.low,
-                "high": mean.high,
-                "samples": mean.count,
-                "undefined": mean.undefined,
-            }
-        )
+        rows.append({"measure": measure.name, **mean.row()})
     return {"equal": bool(np.array_equal(maps, others)), "agreements": rows}
 
 

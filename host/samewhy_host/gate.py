@@ -2,7 +2,6 @@
 
 import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import product
@@ -11,7 +10,7 @@ from typing import Any, Literal, final
 from xml.etree import ElementTree
 
 from samewhy_edge.errors import InputError, unknown
-from samewhy_edge.settings import convert, structure
+from samewhy_edge.settings import convert, read_toml, structure
 from samewhy_host.stats import tidy
 from samewhy_host.tables import audit_of, pairs
 from samewhy_host.verdict import Word
@@ -157,12 +156,7 @@ def read_limits(path: Path) -> dict[str, Limit]:
     Raises:
         InputError: no such file, no TOML, no limit, an unknown key, or a limit that says nothing.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such file; expected limits (.toml) in [[limit]] tables")
-    try:
-        table = tomllib.loads(path.read_bytes().decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as TOML: {error}") from error
+    table, _ = read_toml(path, "file; expected limits (.toml) in [[limit]] tables")
     for name in table:
         if name != "limit":
             raise InputError(f"[{path.name}] {unknown('key', name, ['limit'])}")

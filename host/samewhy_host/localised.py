@@ -45,15 +45,11 @@ def localisation_rows(
                         "rung": name,
                         "explainer": one.name,
                         "measure": measure.name,
-                        "value": mean.value,
-                        "low": mean.low,
-                        "high": mean.high,
+                        **mean.row(),
                         "chance": chance,
                         "moved": moved.value,
                         "moved_low": moved.low,
                         "moved_high": moved.high,
-                        "samples": mean.count,
-                        "undefined": mean.undefined,
                     }
                 )
     return rows

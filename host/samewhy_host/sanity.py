@@ -12,13 +12,12 @@ Source: Adebayo et al. 2018, Sanity Checks for Saliency Maps, arXiv 1810.03292: 
 cascading and independent, and its edge detector.
 """
 
-import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import reduce
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, final
+from typing import Any, Literal, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,18 +37,12 @@ from samewhy_edge.resolution import resolution
 from samewhy_edge.rung import artifact
 from samewhy_host import stats
 from samewhy_host.flatbuffer import Layer, layers_of, patched, values_of
-from samewhy_host.report import figures
-from samewhy_host.report.words import interval, number
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+from samewhy_host.report.cascade import figure
 
 SCHEMA = 1
 PERMUTED = 30  # what words are for: the order of a constant's values
 RESAMPLES = 2000
 ENOUGH = 3  # samples below which nothing is decided
-LEFT, RIGHT = 0.75, 3.45  # inches beside a panel of the figure
 DIFFERENCE, SMOOTH = (-1.0, 0.0, 1.0), (1.0, 2.0, 1.0)
 
 Variant = Literal["cascade", "independent"]
@@ -354,9 +347,7 @@ def agreement_rows(
 
 def mean_row(values: Values, resamples: int, seed: int) -> Row:
     """A mean over samples with its interval and its counts."""
-    mean = stats.mean(values, resamples, seed)
-    known = {"value": mean.value, "low": mean.low, "high": mean.high}
-    return {**known, "samples": mean.count, "undefined": mean.undefined}
+    return stats.mean(values, resamples, seed).row()
 
 
 def verdict_row(known: Original, values: Values, resamples: int, seed: int) -> Row:
@@ -447,155 +438,3 @@ def along(values: Values, axis: int, kernel: tuple[float, float, float]) -> Valu
     size = values.shape[axis]
     padded = np.pad(values, [(int(one == axis),) * 2 for one in range(values.ndim)], mode="edge")
     return np.asarray(sum(weight * padded.take(range(i, i + size), axis) for i, weight in enumerate(kernel)))
-
-
-def emptiness(
-    subject: Predictor,
-    samples: Samples,
-    empty: Samples,
-    explainers: Sequence[Explainer],
-    seed: int,
-    resamples: int = RESAMPLES,
-) -> list[Row]:
-    """What maps say where there is nothing: of samples without an object, against that of real ones.
-
-    A row an explainer, with the ratio of the mean |map| (`mass`) and of the mean largest |map| (`peak`), each sample
-    explained for its own label. 0 is a map that is silent without an object, 1 one that says as much; None where the
-    real maps are all zero.
-
-    Raises:
-        InputError: no samples of either kind.
-    """
-    if not len(samples) or not len(empty):
-        raise InputError(f"{len(samples)} samples and {len(empty)} without an object; expected at least one of each")
-    real, silent = ([sizes_of(subject, group, one, seed) for one in explainers] for group in (samples, empty))
-    return [emptiness_row(*row, resamples, seed) for row in zip(explainers, real, silent, strict=True)]
-
-
-def sizes_of(subject: Predictor, samples: Samples, explainer: Explainer, seed: int) -> Values:
-    """Mean and largest |map| of each sample, (2, N), for its own label."""
-    labels = subject(samples).argmax(axis=1)
-    plan, given = adapted(subject, samples, labels, explainer, seed)
-    maps = np.abs(estimated(knowing(explainer, samples).estimate, plan, of_targets(given, labels)))
-    rows = maps.reshape(len(maps), -1).astype(np.float64)
-    return np.stack([rows.mean(axis=1), rows.max(axis=1)])
-
-
-def emptiness_row(explainer: Explainer, real: Values, empty: Values, resamples: int, seed: int) -> Row:
-    """Both ratios with their intervals, and how many maps were zero everywhere."""
-    ratios = {name: ratio(empty[i], real[i], resamples, seed) for i, name in enumerate(("mass", "peak"))}
-    counts = {"samples": real.shape[1], "empty": empty.shape[1]}
-    return {"explainer": explainer.name, **ratios, **counts, "silent": int((empty[1] == 0).sum())}
-
-
-def ratio(above: Values, below: Values, resamples: int, seed: int) -> dict[str, float | None]:
-    """Ratio of two means with its 95 % percentile bootstrap interval, both groups drawn anew; None where undefined."""
-    draws = [one[stats.resample(len(one), resamples, seed + i)].mean(axis=1) for i, one in enumerate((above, below))]
-    if not np.isfinite([*draws[0], *draws[1]]).all() or not draws[1].min() > 0:
-        return {"value": None, "low": None, "high": None}
-    low, high = np.quantile(draws[0] / draws[1], [(1 - stats.LEVEL) / 2, (1 + stats.LEVEL) / 2])
-    named = zip(("value", "low", "high"), (above.mean() / below.mean(), low, high), strict=True)
-    return {name: stats.tidy(value) for name, value in named}
-
-
-def figure(table: Row) -> bytes:
-    """The cascade: a panel an explainer, a column a layer, the verdict with its numbers on the right."""
-    high, head, between, foot = 1.8, 0.42, 0.45, 1.0
-    wide, count = figures.WIDTH - LEFT - RIGHT, len(table["explainers"])
-    with figures.page(figures.WIDTH, (head + high + between) * count + foot) as page:
-        for place in range(count):
-            top = head + place * (head + high + between)
-            axes = figures.at(page, LEFT, top, wide, high)
-            name = table["explainers"][place]["name"]
-            figures.write(page, 0, top - 0.2, name, weight="bold", size=10)
-            draw_panel(axes, table, place)
-            draw_counts(axes, table, place)
-            axes.tick_params("x", labelbottom=place == count - 1, pad=26)
-            write_words(page, table, place, top)
-        return figures.png(page)
-
-
-def draw_panel(axes: "Axes", table: Row, place: int) -> None:
-    """Curves over the layers, between floor and ceiling of the signed map."""
-    steps = [step for step in table["steps"] if step["variant"] == "cascade"]
-    axes.set_xlim(-0.4, len(steps) + 0.4)
-    axes.set_ylim(-1.05, 1.05)
-    axes.set_yticks([-1, -0.5, 0, 0.5, 1], ["−1", "−0.5", "0", "0.5", "1"], size=7.5)
-    said = ["as it is", *(f"{step['operator']} {step['kind'].lower().replace('_', ' ')}" for step in steps)]
-    axes.set_xticks(range(len(said)), said, size=7.5, rotation=40, ha="right", rotation_mode="anchor")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="y", color=figures.LINE, linewidth=0.5)
-    axes.set_axisbelow(True)
-    dashes = {figures.INK: (0, (4, 3))}
-    for end, colour in (("floor", figures.SOFT), ("threshold", figures.INK), ("ceiling", figures.MAIN)):
-        if (value := table["verdicts"][place][end]) is not None:
-            style = dashes.get(colour, figures.dashes(colour))
-            axes.axhline(value, color=colour, linewidth=1.1, linestyle=style, zorder=1.5)
-    draw_curve(axes, rows_of(table, place, "cascade", "spearman-absolute"), figures.SOFT, "s")
-    draw_curve(axes, rows_of(table, place, "cascade", "spearman"), figures.MAIN, "o", band=True)
-    alone = [
-        math.nan if row["value"] is None else row["value"] for row in rows_of(table, place, "independent", "spearman")
-    ]
-    axes.plot(
-        range(1, len(alone) + 1), alone, "o", ms=4.5, mfc="white", mec=figures.INK, mew=0.9, zorder=6, clip_on=False
-    )
-
-
-def draw_curve(axes: "Axes", rows: Sequence[Row], colour: str, marker: str, band: bool = False) -> None:
-    """A curve that starts at the original's agreement with itself; what is undefined is a gap."""
-    value, low, high = (
-        np.array([1.0, *(math.nan if row[end] is None else row[end] for row in rows)])
-        for end in ("value", "low", "high")
-    )
-    places = np.arange(len(value))
-    axes.plot(places, value, marker, ls="-", lw=1.2, ms=4, color=colour, mec="white", mew=0.4, zorder=4, clip_on=False)
-    if band:
-        axes.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0, zorder=2)
-
-
-def draw_counts(axes: "Axes", table: Row, place: int) -> None:
-    """Below each step of the cascade: samples whose label is another one, and samples whose map says nothing."""
-    steps = [step for step in table["steps"] if step["variant"] == "cascade"]
-    lines = {"other label": [step["flips"] for step in steps], "dead": [step["dead"][place] for step in steps]}
-    below: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "size": 7.5, "va": "top"}
-    for row, (name, counts) in enumerate(lines.items()):
-        y = -0.05 - 0.085 * row
-        axes.text(0.3, y, name, ha="right", color=figures.SOFT, **below)
-        for step, count in enumerate(counts, start=1):
-            axes.text(step, y, str(count), ha="center", color=figures.FLIP if count else figures.SOFT, **below)
-
-
-def write_words(page: "Figure", table: Row, place: int, top: float) -> None:
-    """The verdict and its numbers; their marks are the legend."""
-    found, (control, shown) = table["verdicts"][place], table["controls"][2 * place : 2 * place + 2]
-    left = figures.WIDTH - RIGHT + 0.25
-    loud = {"insensitive": figures.FLIP, "sensitive": figures.MAIN, "undecided": figures.SOFT}[found["verdict"]]
-    figures.write(page, left, top - 0.2, found["verdict"], weight="bold", size=10, color=loud)
-    lines = (
-        (f"● map {ranged(found)} at layer {found['step']} of {len(table['layers'])}", figures.MAIN),
-        (f"{found['samples']} of {table['samples']} samples have a map there", figures.MAIN),
-        (f"■ |map| {ranged(control['itself'])}, every layer changed", figures.SOFT),
-        (f"    where the sample is not its fill {ranged(shown['itself'])}", figures.SOFT),
-        (f"- - threshold {number(found['threshold'])}, halfway between", figures.INK),
-        (f"— ceiling {number(found['ceiling'])} and ⋯ floor {number(found['floor'])}", figures.INK),
-        ("○ map with that layer alone changed", figures.INK),
-        (f"|map| with the sample’s edges {ranged(control['original'])}", figures.INK),
-        (
-            f"    changed {number(control['changed']['value'])}, random {number(control['random']['value'])}",
-            figures.INK,
-        ),
-    )
-    for row, (line, colour) in enumerate(lines):
-        figures.write(page, left, top + 0.12 + 0.19 * row, line, size=8, color=colour)
-
-
-def ranged(row: Row) -> str:
-    """A value with its interval."""
-    return f"{number(row['value'])} {interval(row)}".strip()
-
-
-def rows_of(table: Row, place: int, variant: Variant, measure: str) -> list[Row]:
-    """The rows of an explainer, in the order of the steps."""
-    size = len(table["agreement"]) // len(table["explainers"])
-    own = table["agreement"][place * size : (place + 1) * size]
-    return [row for row in own if (row["variant"], row["measure"]) == (variant, measure)]

@@ -34,6 +34,11 @@ class Mean:
     count: int  # values that were defined
     undefined: int
 
+    def row(self) -> dict[str, Any]:
+        """As tables hold it."""
+        known = {"value": self.value, "low": self.low, "high": self.high}
+        return {**known, "samples": self.count, "undefined": self.undefined}
+
 
 def mean(values: Values, resamples: int, seed: int, level: float = LEVEL) -> Mean:
     """Mean over samples with a percentile bootstrap interval.

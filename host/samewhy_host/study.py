@@ -1,6 +1,5 @@
 """A study file: everything that decides a result, as frozen dataclasses whose defaults live here and nowhere else."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,7 +9,7 @@ from samewhy_edge.errors import InputError, unknown
 from samewhy_edge.explain import Explainer, located
 from samewhy_edge.files import sha256
 from samewhy_edge.methods import DEFAULTS, explainers_from
-from samewhy_edge.settings import structure, variant
+from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
 from samewhy_host.train import Train
@@ -114,13 +113,7 @@ def read_study(path: Path) -> StudyFile:
     Raises:
         InputError: no such file, no TOML, an unknown key (the nearest known one is named), or values at odds.
     """
-    if not path.is_file():
-        raise InputError(f"{path}: no such study file; expected a .toml, see studies/ for examples")
-    content = path.read_bytes()
-    try:
-        table = tomllib.loads(content.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as TOML: {error}") from error
+    table, content = read_toml(path, "study file; expected a .toml, see studies/ for examples")
     study = structure(Study, table, path.name)
     study = replace(study, explain=tuple(located(one, path.parent) for one in study.explain))
     one_model(study.model)

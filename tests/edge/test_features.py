@@ -17,9 +17,8 @@ from samewhy_edge.features import (
     cells,
     coins,
     labels_of,
-    planned,
 )
-from samewhy_edge.plan import Each, Windows, digest
+from samewhy_edge.plan import Each, Windows, own
 from samewhy_edge.shapley import KernelShap, Permutation
 from tests.worlds import Recording, additive
 
@@ -224,7 +223,7 @@ def test_features_that_do_not_fit_are_refused(features: Features, sample: tuple[
 
 def test_a_plan_without_features_is_refused() -> None:
     with pytest.raises(InputError, match="a plan of Windows; expected Coalitions, from the explainer"):
-        planned(Windows((4,), (1,), (1,), (0,)))
+        own(Windows((4,), (1,), (1,), (0,)), Coalitions)
 
 
 # In files, and by chance

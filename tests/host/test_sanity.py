@@ -19,6 +19,7 @@ from samewhy_edge.explain import Estimating, adapted, estimated, explain, explai
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Plan, Windows
 from samewhy_edge.predictor import open_predictor
+from samewhy_host.emptiness import emptiness, ratio
 from samewhy_host.flatbuffer import layers_of, values_of
 from samewhy_host.sanity import (
     Original,
@@ -27,10 +28,8 @@ from samewhy_host.sanity import (
     absolute_shown,
     dealt,
     edges,
-    emptiness,
     enough,
     permuted,
-    ratio,
     sanity,
     signed,
     steps_of,

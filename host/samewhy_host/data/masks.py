@@ -15,6 +15,7 @@ from PIL import Image
 from samewhy_edge.errors import InputError
 from samewhy_host.data.dataset import Dataset
 from samewhy_host.data.folder import SUFFIXES
+from samewhy_host.data.npz import read_arrays
 
 Masks = NDArray[np.bool_]  # (N, *S)
 MODES = ("1", "L", "P", "I", "I;16", "RGB")  # of images that have no transparency
@@ -84,13 +85,7 @@ def read_npz(path: Path, count: int, shape: tuple[int, ...]) -> Masks:
 
 
 def _array(path: Path) -> NDArray[Any]:
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as loaded:
-            arrays = dict(loaded)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; expected a folder of images, or a .npz with masks") from error
-    except Exception as error:  # numpy raises zipfile's, zlib's and its own errors for a broken archive
-        raise InputError(f"{path}: not readable as .npz ({error}); save it anew with numpy.savez") from error
+    arrays = read_arrays(path, "a folder of images, or a .npz with masks")
     if "masks" not in arrays:
         raise InputError(f"{path}: no array 'masks' in it, found {', '.join(arrays) or 'nothing'}")
     return np.asarray(arrays["masks"])

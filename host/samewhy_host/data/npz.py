@@ -18,13 +18,7 @@ def read_npz(path: Path, values: Values) -> Dataset:
     Raises:
         InputError: no such file, not a `.npz`, or an array is missing or of the wrong shape.
     """
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as loaded:
-            arrays = dict(loaded)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; expected a .npz with {', '.join(ARRAYS)}") from error
-    except Exception as error:  # numpy raises zipfile's, zlib's and its own errors for a broken archive
-        raise InputError(f"{path}: not readable as .npz ({error}); save it anew with numpy.savez") from error
+    arrays = read_arrays(path, f"a .npz with {', '.join(ARRAYS)}")
     missing = [name for name in ARRAYS if name not in arrays]
     if missing:
         raise InputError(
@@ -34,6 +28,21 @@ def read_npz(path: Path, values: Values) -> Dataset:
     count = int(max(train.labels.max(initial=0), test.labels.max(initial=0))) + 1
     names = arrays.get("classes", np.arange(count))
     return Dataset(path.stem, tuple(map(str, names)), train, test)
+
+
+def read_arrays(path: Path, expected: str) -> dict[str, NDArray[Any]]:
+    """All arrays of a `.npz`, by name.
+
+    Raises:
+        InputError: no such file (`expected` says what was looked for), or not a `.npz`.
+    """
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as loaded:
+            return dict(loaded)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; expected {expected}") from error
+    except Exception as error:  # numpy raises zipfile's, zlib's and its own errors for a broken archive
+        raise InputError(f"{path}: not readable as .npz ({error}); save it anew with numpy.savez") from error
 
 
 def _split(path: Path, name: str, arrays: dict[str, NDArray[Any]], values: Values) -> Split:
