@@ -114,6 +114,7 @@ def render(found: Finished, pictures: Mapping[str, bytes]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(words.FILTERS)
     return environment.get_template(TEMPLATE).render(view(found, pictures))
