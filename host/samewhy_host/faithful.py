@@ -32,6 +32,22 @@ class Judgements:
     random: Mapping[str, Values]  # by explainer: maps that know nothing, on the reference
 
 
+def gathered(
+    names: Sequence[str],
+    explainers: Sequence[str],
+    measures: tuple[Measure, ...],
+    found: Sequence[NDArray[np.float64]],
+) -> Judgements:
+    """From what each rung found, (maps, measures, N): first of its own maps, then of the others'."""
+    first, *_ = names
+    own = {
+        (name, one): values[i] for name, values in zip(names, found, strict=True) for i, one in enumerate(explainers)
+    }
+    rest = {name: values[len(explainers) :] for name, values in zip(names, found, strict=True)}
+    lent = {(name, one): rest[name][i] for name in names[1:] for i, one in enumerate(explainers)}
+    return Judgements(measures, own, lent, dict(zip(explainers, rest[first], strict=True)))
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Sampling:

@@ -1,4 +1,7 @@
+import json
+import pickle
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +13,7 @@ from samewhy_edge.fill import Blur, Mean
 from samewhy_edge.judge import Case, judge
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.quant import Affine
-from samewhy_host.judging import Court, Faithfulness, Put, put_to
+from samewhy_host.judging import Court, Faithfulness, Judging, Put, judgings
 from tests.worlds import Recording, additive, subject
 
 SAMPLE = (6, 5, 1)
@@ -21,9 +24,14 @@ ENTRY = Affine(0.05, 3, "int8")
 FLOAT, INT8 = additive(*SAMPLE), additive(*SAMPLE, seed=1)
 
 
-def put(world: object, again: bool = True) -> Put:
-    maps = explain(world, SAMPLES, TARGETS, EXPLAINER, 0)  # type: ignore[arg-type]  # worlds are predictors
+def put(world: Any, again: bool = True) -> Put:
+    maps = explain(world, SAMPLES, TARGETS, EXPLAINER, 0)
     return Put(EXPLAINER, EXPLAINER.plan(SAMPLE, 0), maps, again)
+
+
+def judged(world: Any, here: Court, *puts: Put, progress: Any = lambda _: None) -> Any:
+    """Values (maps, measures, N)."""
+    return Judging(here, puts)(subject(world, SAMPLE, 3), progress)["values"]
 
 
 def court(*names: str) -> Court:
@@ -32,7 +40,7 @@ def court(*names: str) -> Court:
 
 def test_own_maps_are_as_the_judge_finds_them() -> None:
     here = court("all")
-    (found,) = put_to(subject(INT8, SAMPLE, 3), here, [put(INT8)])
+    (found,) = judged(INT8, here, put(INT8))
     remade = Case(
         INT8,
         SAMPLES,
@@ -49,13 +57,13 @@ def test_own_maps_are_as_the_judge_finds_them() -> None:
 
 def test_the_maps_of_another_world_are_less_faithful() -> None:
     here = court("insertion", "mu-fidelity", "sensitivity-n")
-    own, lent = put_to(subject(INT8, SAMPLE, 3), here, [put(INT8), put(FLOAT, again=False)])
+    own, lent = judged(INT8, here, put(INT8), put(FLOAT, again=False))
     assert (own.mean(axis=1) > lent.mean(axis=1) + 0.05).all()
 
 
 def test_maps_that_another_rung_made_are_not_made_again() -> None:
     here = court("all")
-    (found,) = put_to(subject(INT8, SAMPLE, 3), here, [put(FLOAT, again=False)])
+    (found,) = judged(INT8, here, put(FLOAT, again=False))
     undefined = [measure.name for row, measure in zip(found, here.measures, strict=True) if np.isnan(row).all()]
     assert undefined == [one.name for one in here.measures if explains_again(one)]
     assert "adcc" in undefined
@@ -64,8 +72,8 @@ def test_maps_that_another_rung_made_are_not_made_again() -> None:
 def test_the_bill_is_what_is_asked() -> None:
     here, told = court("deletion", "coherency", "average-drop"), list[int]()
     asked = Recording(INT8)
-    put_to(subject(asked, SAMPLE, 3), here, [put(INT8)], told.append)
-    assert sum(told) == here.bill(put(INT8))
+    judged(asked, here, put(INT8), progress=told.append)
+    assert sum(told) == Judging(here, (put(INT8),)).bill()
     assert sum(map(len, asked.asked)) <= here.bill(put(INT8)) + len(SAMPLES)  # and the whole samples once
 
 
@@ -93,5 +101,38 @@ def test_measures_stand_in_the_order_of_the_table_and_unknown_ones_are_refused()
 
 def test_a_court_without_measures_asks_for_nothing() -> None:
     here = replace(court("deletion"), measures=())
-    (found,) = put_to(subject(INT8, SAMPLE, 3), here, [put(INT8)])
+    (found,) = judged(INT8, here, put(INT8))
     assert found.shape[0] == 0
+
+
+class Told:
+    """What judgings read of an explained reference and a rung."""
+
+    explainer, plan = EXPLAINER, EXPLAINER.plan(SAMPLE, 0)
+    maps = {"float": put(FLOAT).maps, "int8": put(INT8).maps}  # noqa: RUF012  # never changed
+    random = put(FLOAT).maps[::-1]
+
+
+def test_rungs_judge_their_own_maps_then_the_references_and_the_reference_judges_noise() -> None:
+    first, second = judgings(["float", "int8"], [Told()], court("deletion"))  # type: ignore[list-item]  # all that is read
+    assert [one.maps is maps for one, maps in zip(first.puts, (Told.maps["float"], Told.random), strict=True)] == [
+        True
+    ] * 2
+    assert [one.maps is Told.maps[name] for one, name in zip(second.puts, ("int8", "float"), strict=True)] == [True] * 2
+    assert [one.again for one in (*first.puts, *second.puts)] == [True, False, True, False]
+
+
+def test_work_travels_and_is_known_by_all_that_decides_it() -> None:
+    work = Judging(court("all"), (put(INT8),))
+    there = pickle.loads(pickle.dumps(work))
+    np.testing.assert_array_equal(*(one(subject(INT8, SAMPLE, 3), lambda _: None)["values"] for one in (there, work)))
+    others = (
+        replace(work, court=replace(work.court, seed=1)),
+        replace(work, court=replace(work.court, measures=work.court.measures[:3])),
+        replace(work, court=replace(work.court, measures=Faithfulness(("all",), Mean()).chosen(ENTRY))),
+        replace(work, court=replace(work.court, entry=replace(ENTRY, scale=0.1))),
+        replace(work, puts=(put(FLOAT),)),
+    )
+    known = [json.dumps(one.inputs(), sort_keys=True) for one in (work, *others)]
+    assert len(set(known)) == len(known)
+    assert json.dumps(there.inputs(), sort_keys=True) == known[0]
