@@ -338,3 +338,34 @@ def test_what_is_no_toml_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_a_missing_study_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml: no such study file"):
         read_study(tmp_path / "none.toml")
+
+
+# What maps are put to, and the network that was trained apart
+
+
+def test_faithfulness_is_judged_by_the_measures_and_the_fill_of_the_study(tmp_path: Path) -> None:
+    np.save(tmp_path / "quiet.npy", np.zeros((8, 8, 1), np.float32))
+    more = '[faithfulness]\nmeasures = ["deletion", "adcc"]\nfill = { method = "background", file = "quiet.npy" }\n'
+    found = read(tmp_path, SHORTEST + more).study.faithfulness
+    assert found.measures == ("deletion", "adcc")
+    assert found.fill == Background(str(tmp_path / "quiet.npy"))
+    assert read(tmp_path, SHORTEST + "[faithfulness]\nmeasures = []\n").study.faithfulness.measures == ()
+    assert read(tmp_path, SHORTEST).study.faithfulness.fill is None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('[faithfulness]\nmeasures = ["deletoin"]\n', r"measure of faithfulness 'deletoin'.*deletion"),
+        ('[audit]\ntwin = "other.pt"\n', 'audit.twin = "other.pt"; expected "train", or an address'),
+    ],
+)
+def test_measures_and_twins_that_there_are_not_are_refused(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, SHORTEST + more)
+
+
+def test_a_network_that_is_not_trained_here_has_no_trained_twin(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names one that is not trained here"):
+        read(tmp_path, HEAD + '[model]\nonnx = "made.onnx"\n[audit]\ntwin = "train"\n')
+    assert read(tmp_path, SHORTEST + '[audit]\ntwin = "train"\n').study.audit.twin == "train"

@@ -4,6 +4,7 @@ The page is one file without a single outward link: figures are inlined, and the
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from samewhy_edge.files import write_bytes
-from samewhy_host.report import coverage, figures, words
+from samewhy_host.report import coverage, faithful, figures, words
 from samewhy_host.report.figures import Cost, Dot, Panel, Sheet
 from samewhy_host.report.reading import Finished, Row, read
 from samewhy_host.report.viewer import viewer
 
 HERE = Path(__file__).parent
-TEMPLATE, SECTION = "page.html.j2", ".html.j2"
+TEMPLATE = "page.html.j2"
+SECTION = re.compile(r'<section id="([\w-]+)"')
 GATE = (  # the order in which a gate's numbers stand
     "label_agreement",
     "sqnr_db",
@@ -56,6 +58,8 @@ def draw(found: Finished) -> dict[str, bytes]:
         if others:
             rows = [[panel(found, one, other) for other in others] for one in found.explainers]
             pictures["measures"] = figures.measures(rows)
+    if (curves := faithful.figure(found)) is not None:
+        pictures["faithfulness"] = curves
     for place in range(len(found.samples)):
         pictures[gallery_name(place)] = figures.sheet(sheet(found, place))
     return pictures
@@ -147,6 +151,7 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "calibration": found.audit["calibration"],
         "resolution": found.audit["resolution"],
         "localisation": localisation(found),
+        **faithful.view(found),
         "agreements": found.audit["agreements"],
         "cross_check": found.audit["cross_check"],
         "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),
@@ -158,8 +163,8 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
 
 
 def sections() -> set[str]:
-    """Names of the page's sections: each has a file."""
-    return {path.name.removesuffix(SECTION) for path in (HERE / "sections").glob(f"*{SECTION}")}
+    """Names of the sections that the page can have."""
+    return {name for path in (HERE / "sections").iterdir() for name in SECTION.findall(path.read_text())}
 
 
 def inlined(content: bytes) -> dict[str, Any]:
