@@ -292,7 +292,8 @@ def test_the_keyboard_reaches_all_and_one_sees_where_it_is(page: Page) -> None:
                 if (one === document.body) return ['', true];
                 const marked = [one, one.closest('label')].filter(Boolean).map((it) => getComputedStyle(it));
                 const place = [...document.querySelectorAll('*')].indexOf(one);
-                return [one.type === 'radio' ? one.name : String(place), marked.some((it) => it.outlineStyle !== 'none' && it.outlineWidth !== '0px')];
+                const name = one.type === 'radio' ? one.name : String(place);
+                return [name, marked.some((it) => it.outlineStyle !== 'none' && it.outlineWidth !== '0px')];
             }"""
         )
         if where:
