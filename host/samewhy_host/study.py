@@ -12,6 +12,7 @@ from samewhy_edge.methods import DEFAULTS, explainers_from
 from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
+from samewhy_host.schemes import Quantize
 from samewhy_host.train import Train
 from samewhy_host.zoo import ZOO
 
@@ -72,6 +73,7 @@ class Study:
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     compress: tuple[Table, ...] = ()
+    quantize: Quantize = field(default_factory=Quantize)
     explain: tuple[Table, ...] = DEFAULTS
     audit: Audit = field(default_factory=Audit)
     rung: tuple[Extra, ...] = ()
@@ -162,6 +164,10 @@ def fits(study: Study) -> None:
     if study.compress and not (study.model.architecture or study.model.factory):
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
+        )
+    if study.model.int8_tflite and study.quantize != Quantize():
+        raise InputError(
+            "[quantize] says how a file is made; [model] names one made elsewhere, int8_tflite; remove one of the two"
         )
     if not 0 <= study.study.seed < 2**31:
         raise InputError(f"study.seed = {study.study.seed}; expected a whole number from 0 to {2**31 - 1}")
