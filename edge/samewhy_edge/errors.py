@@ -7,6 +7,7 @@ SamewhyError
 ├── ExtraError       a part of the package is not installed
 ├── GateError        a converted model no longer answers like the one it was made from
 ├── ContractError    a predictor breaks the promises of `samewhy_edge.predictor.Predictor`
+├── WorkerError      those who should ask a rung are not there, or would answer as another rung
 └── OutputError      a result cannot be written
 
 Every message says what was found, what was expected and what to do.
@@ -42,6 +43,10 @@ class GateError(SamewhyError):
 
 class ContractError(SamewhyError):
     """A predictor breaks the promises of `samewhy_edge.predictor.Predictor`."""
+
+
+class WorkerError(SamewhyError):
+    """Those who should ask a rung are not there, or would answer as another rung."""
 
 
 class OutputError(SamewhyError):

@@ -1,8 +1,9 @@
 """From the answers of all rungs to numbers: every rung against the reference and against its neighbour above.
 
 No number travels alone: each agreement comes with its interval, its ceiling (the reference against itself under other
-masks) and its floor (the reference against random maps of the same estimator). What may be concluded from them is
-decided in `samewhy_host.verdict`.
+masks), its floor (the reference against random maps of the same estimator) and, where there is one, its twin (the
+reference against a network that was trained apart). What may be concluded from them is decided in
+`samewhy_host.verdict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -62,6 +63,7 @@ class Explained:
     random: Maps  # the reference's scores dealt to the wrong masks
     halves: Mapping[str, Sequence[Halves]] = field(default_factory=dict)  # by rung: maps of both halves, for each way
     echoes: Mapping[str, Maps] = field(default_factory=dict)  # by rung: maps of its scores as another order of sums
+    twin: Maps | None = None  # of a network that was trained apart, under the same masks
 
     @property
     def name(self) -> str:
@@ -83,8 +85,9 @@ def explained(
     samples: Samples,
     targets: Targets,
     seed: int,
+    twin: Asked | None = None,
 ) -> Explained:
-    """Maps of every rung for the reference's targets, with the ceiling's and the floor's."""
+    """Maps of every rung for the reference's targets, with the ceiling's, the floor's and the twin's."""
     told = knowing(explainer, samples)
     answers = {one.name: one.given[explainer.name].answers for one in asked}
     arrays = {name: found(told, plan, given, targets) for name, given in answers.items()}
@@ -100,6 +103,9 @@ def explained(
         estimated(told.estimate, plan, dealt),
         {name: halvings(told, plan, row) for name, row in scores.items()},
         {name: estimated(told.estimate, plan, verdict.echo(row, seed)) for name, row in scores.items()},
+        None
+        if twin is None
+        else estimated(told.estimate, plan, of_targets(twin.given[explainer.name].answers, targets)),
     )
 
 
@@ -251,10 +257,45 @@ def cause_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], verdi
 
 
 def bounds_of(one: Explained, reference: str, measure: Measure) -> dict[str, float | None]:
-    """Ceiling and floor of a measure, as means over samples."""
-    maps = one.maps[reference]
-    ceiling, floor = compare(maps, one.other_masks, measure), compare(maps, one.random, measure)
-    return {"ceiling": stats.mean(ceiling, 1, 0).value, "floor": stats.mean(floor, 1, 0).value}
+    """Ceiling, floor and twin of a measure, as means over samples; None where undefined, or there is no twin."""
+    ends = {"ceiling": one.other_masks, "floor": one.random, "twin": one.twin}
+    return {
+        name: None if maps is None else stats.mean(compare(one.maps[reference], maps, measure), 1, 0).value
+        for name, maps in ends.items()
+    }
+
+
+def twin_row(
+    twin: Asked | None,
+    reference: Asked,
+    all_explained: Sequence[Explained],
+    test: Split,
+    resamples: int,
+    seed: int,
+    level: float = LEVEL,
+) -> Row | None:
+    """What the network that was trained apart is, and how its maps agree with the reference's; None without one.
+
+    It is asked about the class that the reference chose, as every rung is.
+    """
+    if twin is None:
+        return None
+    labels = twin.scores.argmax(axis=1)
+    rows = [
+        {"explainer": one.name, "measure": measure.name, **stats.mean(values, resamples, seed, level).row()}
+        for one in all_explained
+        if one.twin is not None
+        for measure in MEASURES
+        for values in [compare(one.maps[reference.name], one.twin, measure)]
+    ]
+    return {
+        "artifact": twin.rung.artifact.sha256,
+        "runtime": twin.rung.runtime,
+        "accuracy": tidy(float((labels == test.labels).mean())),
+        "flips": int((labels != reference.scores.argmax(axis=1)).sum()),
+        "tested": len(labels),
+        "agreements": rows,
+    }
 
 
 def compare(reference: Maps, deployed: Maps, measure: Measure) -> NDArray[np.float64]:

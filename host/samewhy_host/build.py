@@ -24,10 +24,11 @@ from samewhy_host.data.sources import open_dataset
 from samewhy_host.manifest import Made, Manifest, Step
 from samewhy_host.module_file import Recipe, load_module, load_plain, save_module, with_weights
 from samewhy_host.steps import Steps
-from samewhy_host.study import StudyFile
+from samewhy_host.study import TRAIN, StudyFile
 from samewhy_host.zoo import ZOO
 
 GATE_SAMPLES = 500  # training samples that the int8 gate compares on; the parity gates take the first 64
+TWIN, APART = "twin", 5000  # its name, and how far its seed is from the study's
 ONNX, FLOAT = "model.onnx", "float.tflite"
 PACKAGES = ("samewhy", "numpy", "torch", "onnx", "onnxruntime", "onnx2tf", "tensorflow", "ai-edge-litert")
 Told = Callable[[str], object]
@@ -81,7 +82,8 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
     calibration = calibrating(data.train, audited, study.data.calibration, builder.seed)
     shown = shown_masked(calibration, study.quantize.masked, study.explainers(), builder.seed)
     rungs = ladder(builder, calibration.samples, shown)
-    known = {rung.name for rung in rungs}
+    twin = twin_of(builder)
+    known = {rung.name for rung in (*rungs, *([twin] if twin else []))}
     for extra in study.rung:
         if extra.name in known:
             raise InputError(f"[[rung]] name {extra.name!r} is taken; the ladder has: {', '.join(sorted(known))}")
@@ -97,6 +99,7 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
         calibration=calibration.ids if study.quantize.kind.calibrated else (),
         audit=audited.ids,
         versions={name: version(name) for name in (*PACKAGES, *schemes.packages(study.quantize.scheme))},
+        twin=twin,
     )
     return made, data
 
@@ -171,27 +174,36 @@ def network(builder: Builder) -> Recipe:
     return Recipe(ZOO[str(model.architecture)], {**size, **model.options}, builder.data.sample)
 
 
-def trained(builder: Builder) -> Path:
-    """The step that holds the float network."""
-    study = builder.file.study
+def twin_of(builder: Builder) -> Step | None:
+    """The network that was trained apart from the reference, where the study wants one."""
+    wanted = builder.file.study.audit.twin
+    if wanted != TRAIN:
+        return Step(TWIN, wanted) if wanted else None
+    path = builder.add(TWIN, f"{TWIN}.pt", trained(builder, APART, "twin") / "module.pt", None)
+    return Step(TWIN, f"torch:artifacts/{path.name}")
+
+
+def trained(builder: Builder, apart: int = 0, name: str = "train") -> Path:
+    """The step that holds the float network; `apart` is added to the study's seed."""
+    study, seed = builder.file.study, builder.seed + apart
     recipe = network(builder)
     if study.model.weights:
         return adopted(builder, recipe, given(builder, study.model.weights))
     inputs = {
         "recipe": plain(recipe),
         "train": asdict(study.train),
-        "seed": builder.seed,
+        "seed": seed,
         "data": taught(builder.data),
     }
 
     def make(folder: Path) -> None:
-        torch.manual_seed(builder.seed)  # the initial weights; each epoch seeds its own chance
+        torch.manual_seed(seed)  # the initial weights; each epoch seeds its own chance
         module = module_file.build(recipe.factory, recipe.options)
-        told = prefixed(builder.told, "train")
-        train.train(module, builder.data.train, study.train, builder.seed, folder / "checkpoint.pt", told)
+        told = prefixed(builder.told, name)
+        train.train(module, builder.data.train, study.train, seed, folder / "checkpoint.pt", told)
         save_module(folder / "module.pt", recipe, module)
 
-    return builder.steps.once("train", inputs, [train, module_file], make)
+    return builder.steps.once(name, inputs, [train, module_file], make)
 
 
 def taught(data: Dataset) -> dict[str, Any]:

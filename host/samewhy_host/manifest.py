@@ -50,6 +50,7 @@ class Manifest:
     audit: tuple[str, ...]  # ids of test samples
     versions: Mapping[str, str]
     schema: int = SCHEMA
+    twin: Step | None = None  # trained apart from the reference: no rung, but a scale for them
 
 
 def save(manifest: Manifest, folder: Path) -> None:
@@ -76,5 +77,6 @@ def load(folder: Path) -> Manifest:
         raise InputError(f"{path}: manifest schema {table.get('schema')}, expected {SCHEMA}; build it anew")
     table["artifacts"] = tuple(Made(**made) for made in table["artifacts"])
     table["rungs"] = tuple(Step(**step) for step in table["rungs"])
+    table["twin"] = Step(**table["twin"]) if table.get("twin") else None
     table["calibration"], table["audit"] = tuple(table["calibration"]), tuple(table["audit"])
     return Manifest(**table)

@@ -52,7 +52,7 @@ def accuracies(run: Run, made: Manifest, data: Dataset) -> list[tuple[str, float
     """Share of right answers on the test split, a rung each."""
     rungs = Rungs(run.folder, made.rungs)
     subjects = asking.same_ends(rungs, data.sample, len(data.classes))
-    scores = asking.test_scores(rungs, subjects, data.test.samples, run.steps, run.show)
+    scores = asking.test_scores(rungs, subjects, data.test.samples, run.tools)
     return [
         (rung.name, float((one.argmax(axis=1) == data.test.labels).mean()))
         for rung, one in zip(made.rungs, scores, strict=True)

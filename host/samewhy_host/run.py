@@ -1,18 +1,16 @@
 """A run of a study in a folder: build, ask, audit, report, each standing on the finished steps of the one before."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_edge import explain, hierarchy
 from samewhy_edge.arrays import Samples, Targets
-from samewhy_edge.explain import Adaptive, Explainer, adapted, describe, of_targets
-from samewhy_edge.files import sha256, write_bytes, write_json, write_npz
+from samewhy_edge.explain import Adaptive, Explainer, of_targets
+from samewhy_edge.files import write_bytes, write_json, write_npz
 from samewhy_edge.fill import Background, Fill, backgrounds
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
@@ -22,6 +20,7 @@ from samewhy_host import asking, audit, gradients, manifest
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
+from samewhy_host.crew import Crew, Located, Threads, Tools, found
 from samewhy_host.data.dataset import Dataset, Split
 from samewhy_host.localised import localisation_measures, localisation_rows
 from samewhy_host.manifest import Manifest
@@ -41,11 +40,12 @@ class Run:
     file: StudyFile
     folder: Path
     show: Show
+    crew: Crew = field(default_factory=Threads)
 
     @property
-    def steps(self) -> Steps:
-        """Where finished steps lie."""
-        return Steps(self.folder / "steps")
+    def tools(self) -> Tools:
+        """What the rungs are asked by."""
+        return Tools(Steps(self.folder / "steps"), self.crew, self.show)
 
 
 @final
@@ -77,7 +77,7 @@ def interviewed(run: Run) -> Interview:
     rungs = Rungs(run.folder, made.rungs)
     subjects = asking.same_ends(rungs, data.sample, len(data.classes))
     audited = data.test.take(data.test.places(made.audit))
-    scores = asking.test_scores(rungs, subjects, data.test.samples, run.steps, run.show)
+    scores = asking.test_scores(rungs, subjects, data.test.samples, run.tools)
     targets = scores[0][data.test.places(made.audit)].argmax(axis=1)  # a fixed class: the reference's answer
     explainers = run.file.study.explainers()
     answers, others, questions = ask_all(run, rungs, subjects, audited, explainers, targets)
@@ -117,12 +117,7 @@ def ask_all(
     decide what is asked, the reference's do, and the other rungs are asked what it was asked.
     """
     sample, seed = audited.samples.shape[1:], run.file.study.study.seed
-    decided = {
-        (one.name, draw): reference_asked(run, rungs, subjects[0], audited, one, targets, draw)
-        for one in explainers
-        if isinstance(one, Adaptive)
-        for draw in (0, 1)
-    }
+    decided = reference_asked(run, rungs.at(0, subjects[0]), audited, explainers, targets)
 
     def question(one: Explainer, draw: int) -> Question:
         known = decided.get((one.name, draw))
@@ -134,7 +129,7 @@ def ask_all(
     by_key = {(0, what.digest, what.fill): given for what, given in decided.values()}
     unique = {(place, what.digest, what.fill): (place, what) for place, what in wanted}
     asked = {key: one for key, one in unique.items() if key not in by_key}
-    given = asking.answers(rungs, subjects, list(asked.values()), audited.samples, run.steps, run.show)
+    given = asking.answers(rungs, subjects, list(asked.values()), audited.samples, run.tools)
     by_key |= dict(zip(asked, given, strict=True))
     answers = [
         {name: by_key[place, what.digest, what.fill] for name, what in shared.items()} for place in range(len(subjects))
@@ -144,31 +139,22 @@ def ask_all(
 
 
 def reference_asked(
-    run: Run, rungs: Rungs, reference: Subject, audited: Split, explainer: Explainer, targets: Targets, draw: int
-) -> tuple[Question, Given]:
-    """What the reference's scores made the explainer ask, and the reference's answers."""
+    run: Run, reference: Located, audited: Split, explainers: Sequence[Explainer], targets: Targets
+) -> dict[tuple[str, int], tuple[Question, Given]]:
+    """By adaptive explainer and draw: what the reference's scores made it ask, and the reference's answers."""
     samples, seed = audited.samples, run.file.study.study.seed
-    label = f"{explainer.name}{' (ceiling)' if draw else ''}"
-    run.show.line(f"{label}: {rungs.steps[0].name} decides what is asked")
-
-    def make(folder: Path) -> None:
-        start = time.perf_counter()
-        with asking.journalled(rungs.open(0), folder) as subject:
-            _, answers = adapted(subject, samples, targets, explainer, seed, draw)
-            write_npz(folder / "answers.npz", answers=answers, seconds=np.array(time.perf_counter() - start))
-
-    inputs = {
-        "rung": asdict(reference.spec.rung),
-        "samples": sha256(samples),
-        "targets": sha256(targets),
-        "explainer": describe(explainer),
-        "seed": seed,
-        "draw": draw,
-    }
-    done = run.steps.once(f"decide-{rungs.steps[0].name}", inputs, (*asking.CODE, explain, hierarchy), make)
-    answers, seconds = asking.load(done / "answers.npz", "answers", "seconds")
-    plan = again(explainer, samples, of_targets(answers, targets), seed, draw)
-    return Question(plan, explainer.fill, digest(plan), label), Given(answers, float(seconds))
+    adaptive = [(one, draw) for one in explainers if isinstance(one, Adaptive) for draw in (0, 1)]
+    if adaptive:
+        run.show.line(
+            f"{reference.name} decides what is asked: {', '.join(dict.fromkeys(one.name for one, _ in adaptive))}"
+        )
+    pieces = [asking.deciding(reference, samples, targets, one, seed, draw) for one, draw in adaptive]
+    known = {}
+    for (one, draw), arrays in zip(adaptive, found(pieces, run.tools), strict=True):
+        given = asking.joined([arrays])
+        plan = again(one, samples, of_targets(given.answers, targets), seed, draw)
+        known[one.name, draw] = Question(plan, one.fill, digest(plan), asking.labelled(one, draw)), given
+    return known
 
 
 def again(explainer: Explainer, samples: Samples, scores: NDArray[np.float32], seed: int, draw: int) -> Plan | Each:
@@ -263,7 +249,7 @@ def payers(run: Run, interview: Interview, places: NDArray[np.int64]) -> dict[st
 def measured(run: Run, interview: Interview) -> dict[str, dict[str, float]]:
     """Milliseconds a sample of each rung, on this machine."""
     rungs = Rungs(run.folder, interview.manifest.rungs)
-    return asking.timings(rungs, interview.subjects, interview.audited.samples, run.steps)
+    return asking.timings(rungs, interview.subjects, interview.audited.samples, run.tools.steps)
 
 
 def cross_check(run: Run, interview: Interview, shown: Sequence[int]) -> dict[str, Any] | None:

@@ -7,16 +7,19 @@ from typing import Any, final
 
 from samewhy_edge.errors import InputError, unknown
 from samewhy_edge.explain import Explainer, located
+from samewhy_edge.faithfulness import named
 from samewhy_edge.files import sha256
 from samewhy_edge.methods import DEFAULTS, explainers_from
 from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
+from samewhy_host.judging import Faithfulness
 from samewhy_host.schemes import Quantize
 from samewhy_host.train import Train
 from samewhy_host.zoo import ZOO
 
 Table = Mapping[str, Any]
+TRAIN = "train"  # the twin that a study makes itself
 
 
 @final
@@ -52,6 +55,7 @@ class Audit:
     gallery: int = 8  # samples shown in the report
     margin: float = 0.05  # the largest loss of mean agreement that does not matter
     level: float = 0.95  # of intervals, and of each kind of verdict over all comparisons together
+    twin: str | None = None  # a network that was trained apart from the reference: "train", or an address
 
 
 @final
@@ -76,6 +80,7 @@ class Study:
     quantize: Quantize = field(default_factory=Quantize)
     explain: tuple[Table, ...] = DEFAULTS
     audit: Audit = field(default_factory=Audit)
+    faithfulness: Faithfulness = field(default_factory=Faithfulness)
     rung: tuple[Extra, ...] = ()
 
     def explainers(self) -> list[Explainer]:
@@ -116,6 +121,8 @@ def read_study(path: Path) -> StudyFile:
         InputError: no such file, no TOML, an unknown key (the nearest known one is named), or values at odds.
     """
     table, content = read_toml(path, "study file; expected a .toml, see studies/ for examples")
+    if isinstance(table.get("faithfulness"), Mapping):
+        table["faithfulness"] = located(table["faithfulness"], path.parent)
     study = structure(Study, table, path.name)
     study = replace(study, explain=tuple(located(one, path.parent) for one in study.explain))
     one_model(study.model)
@@ -169,5 +176,19 @@ def fits(study: Study) -> None:
         raise InputError(
             "[quantize] says how a file is made; [model] names one made elsewhere, int8_tflite; remove one of the two"
         )
+    named(study.faithfulness.measures)
+    fits_twin(study)
     if not 0 <= study.study.seed < 2**31:
         raise InputError(f"study.seed = {study.study.seed}; expected a whole number from 0 to {2**31 - 1}")
+
+
+def fits_twin(study: Study) -> None:
+    """Refuse a twin that is neither trained nor opened."""
+    twin, trained = study.audit.twin, (study.model.architecture or study.model.factory) and not study.model.weights
+    if twin == TRAIN and not trained:
+        raise InputError(
+            f'audit.twin = "{TRAIN}" trains the network of [model] once more, and [model] names one that is not '
+            "trained here; expected the address of a network that was trained apart, such as torch:other.pt, or no twin"
+        )
+    if twin is not None and twin != TRAIN and ":" not in twin:
+        raise InputError(f'audit.twin = "{twin}"; expected "{TRAIN}", or an address such as litert:other.tflite')

@@ -22,6 +22,7 @@ from samewhy_host.build import (
     network,
     tflite_rungs,
     trained,
+    twin_of,
 )
 from samewhy_host.compress import Magnitude
 from samewhy_host.data.sources import Data
@@ -242,3 +243,31 @@ def test_more_calibration_samples_than_there_are_is_refused_before_any_work(tmp_
     study = replace(study, data=replace(study.data, calibration=13))
     with pytest.raises(InputError, match="13 samples asked for, found 12"):
         build(small.study_file(tmp_path, study), tmp_path / "run", lambda _: None)
+
+
+# A network that was trained apart
+
+
+def test_a_twin_is_trained_from_the_same_recipe_and_another_seed(tmp_path: Path) -> None:
+    made = builder(tmp_path, replace(STUDY, audit=Audit(twin="train")))
+    step = twin_of(made)
+    assert step == Step("twin", "torch:artifacts/twin.pt")
+    recipe, twin = load_module(tmp_path / "artifacts" / "twin.pt")
+    own, module = load_module(trained(made) / "module.pt")
+    assert recipe == own
+    apart = [not torch.equal(a, b) for a, b in zip(twin.parameters(), module.parameters(), strict=True)]
+    assert any(apart)
+    assert [one.name for one in made.made] == ["twin"]
+
+
+def test_a_twin_may_be_any_address_and_none_is_the_default(tmp_path: Path) -> None:
+    step = twin_of(builder(tmp_path, replace(STUDY, audit=Audit(twin="litert:other.tflite"))))
+    assert step == Step("twin", "litert:other.tflite")
+    assert twin_of(builder(tmp_path)) is None
+
+
+def test_a_rung_may_not_take_the_twins_name(tmp_path: Path) -> None:
+    study = pair_study(tmp_path, Extra("twin", "litert:other.tflite"))
+    taken = replace(study, audit=replace(study.audit, twin="litert:third.tflite"))
+    with pytest.raises(InputError, match="name 'twin' is taken"):
+        build(small.study_file(tmp_path, taken), tmp_path / "run", lambda _: None)

@@ -381,3 +381,34 @@ def test_four_bits_without_their_converter_are_told_with_the_line_that_installs_
     schemes.makeable("int8")
     with pytest.raises(ExtraError, match=r'"int8x4" is made by ai-edge-quantizer, .*samewhy\[host\]'):
         schemes.makeable("int8x4")
+
+
+# What maps are put to, and the network that was trained apart
+
+
+def test_faithfulness_is_judged_by_the_measures_and_the_fill_of_the_study(tmp_path: Path) -> None:
+    np.save(tmp_path / "quiet.npy", np.zeros((8, 8, 1), np.float32))
+    more = '[faithfulness]\nmeasures = ["deletion", "adcc"]\nfill = { method = "background", file = "quiet.npy" }\n'
+    found = read(tmp_path, SHORTEST + more).study.faithfulness
+    assert found.measures == ("deletion", "adcc")
+    assert found.fill == Background(str(tmp_path / "quiet.npy"))
+    assert read(tmp_path, SHORTEST + "[faithfulness]\nmeasures = []\n").study.faithfulness.measures == ()
+    assert read(tmp_path, SHORTEST).study.faithfulness.fill is None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('[faithfulness]\nmeasures = ["deletoin"]\n', r"measure of faithfulness 'deletoin'.*deletion"),
+        ('[audit]\ntwin = "other.pt"\n', 'audit.twin = "other.pt"; expected "train", or an address'),
+    ],
+)
+def test_measures_and_twins_that_there_are_not_are_refused(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, SHORTEST + more)
+
+
+def test_a_network_that_is_not_trained_here_has_no_trained_twin(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names one that is not trained here"):
+        read(tmp_path, HEAD + '[model]\nonnx = "made.onnx"\n[audit]\ntwin = "train"\n')
+    assert read(tmp_path, SHORTEST + '[audit]\ntwin = "train"\n').study.audit.twin == "train"

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from samewhy_edge.files import write_bytes
-from samewhy_host.report import figures, words
+from samewhy_host.report import faithful, figures, words
 from samewhy_host.report.figures import Cost, Dot, Panel, Sheet
 from samewhy_host.report.reading import Finished, Row, read
 
@@ -54,6 +54,8 @@ def draw(found: Finished) -> dict[str, bytes]:
         if others:
             rows = [[panel(found, one, other) for other in others] for one in found.explainers]
             pictures["measures"] = figures.measures(rows)
+    if (curves := faithful.figure(found)) is not None:
+        pictures["faithfulness"] = curves
     for place in range(len(found.samples)):
         pictures[gallery_name(place)] = figures.sheet(sheet(found, place))
     return pictures
@@ -114,6 +116,7 @@ def render(found: Finished, pictures: Mapping[str, bytes]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
     environment.filters.update(words.FILTERS)
     return environment.get_template(TEMPLATE).render(view(found, pictures))
@@ -141,6 +144,7 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "calibration": found.audit["calibration"],
         "resolution": found.audit["resolution"],
         "localisation": localisation(found),
+        **faithful.view(found),
         "agreements": found.audit["agreements"],
         "cross_check": found.audit["cross_check"],
         "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),

@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 Row = Mapping[str, Any]
 NONE = "–"  # an undefined value
 MOST_DIGITS = 6  # of what the audit writes
@@ -189,6 +191,26 @@ def cause_lines(causes: Sequence[Row], against: Sequence[Row]) -> Iterator[str]:
         yield f"By {listed(unblamed)}, no single step is shown to have changed the reasons: the loss adds up."
 
 
+def moved(row: Row) -> Markup:
+    """The change from the reference's, loud where its interval leaves out zero."""
+    return loud(row["moved"], row["moved_low"], row["moved_high"])
+
+
+def cost(row: Row) -> Markup:
+    """The cost of lent maps with its interval, loud where it leaves out zero."""
+    if row["cost"] is None:
+        return Markup(NONE)
+    low, high = (number(row[end], 3) for end in ("cost_low", "cost_high"))
+    return loud(row["cost"], row["cost_low"], row["cost_high"]) + Markup("<br>[{}, {}]").format(low, high)
+
+
+def loud(value: float | None, low: float | None, high: float | None) -> Markup:
+    """A difference; in bold where zero is outside its interval."""
+    said = number(value, 3)
+    shown = low is not None and high is not None and (low > 0 or high < 0)
+    return Markup("<b>{}</b>").format(said) if shown else Markup.escape(said)
+
+
 def lost(row: Row) -> str:
     """A loss with its bounds, as ``0.0471 [0.0392, 0.0560]``."""
     if row["loss"] is None:
@@ -244,5 +266,7 @@ FILTERS = {
         minus,
         lost,
         undecided,
+        moved,
+        cost,
     )
 }

@@ -1,0 +1,133 @@
+"""Faithfulness on the page: every rung's own maps, and the reference's maps in their place, as one curve a measure."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from samewhy_host.report import figures
+from samewhy_host.report.reading import Finished, Row
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HIGH, HEAD, BETWEEN, FOOT = 1.25, 0.75, 0.42, 0.95  # inches of a panel, above all, between rows, below
+
+
+def view(found: Finished) -> Mapping[str, Any]:
+    """What the sections name; empty tables where a run has none."""
+    audit = found.audit
+    return {
+        "faithfulness": tables(found, audit.get("faithfulness", [])),
+        "lent": lent(found),
+        "shape": tables(found, audit.get("shape", [])),
+        "faithfulness_measures": audit["study"].get("faithfulness_measures", []),
+        "shape_measures": audit["study"].get("shape_measures", []),
+    }
+
+
+def tables(found: Finished, rows: Sequence[Row]) -> list[Row]:
+    """A table an explainer: a row a measure, a cell a rung."""
+    cells = {(row["explainer"], row["measure"], row["rung"]): row for row in rows}
+    measures = dict.fromkeys(row["measure"] for row in rows)
+    return [
+        {
+            "explainer": explainer,
+            "measures": [
+                {"name": name, "cells": [cells[explainer, name, rung] for rung in found.names]} for name in measures
+            ],
+        }
+        for explainer in found.explainers
+        if rows
+    ]
+
+
+def lent(found: Finished) -> list[Row]:
+    """A table an explainer: a row a rung below the reference, a cell a measure, and what they say together."""
+    rows = found.audit.get("cross", [])
+    cells = {(row["explainer"], row["rung"], row["measure"]): row for row in rows}
+    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    return [
+        {
+            "explainer": explainer,
+            "measures": measures,
+            "rungs": [
+                {"name": rung, "cells": [cells[explainer, rung, measure] for measure in measures]}
+                for rung in found.names[1:]
+            ],
+        }
+        for explainer in found.explainers
+        if rows
+    ]
+
+
+def figure(found: Finished) -> bytes | None:
+    """Own and lent maps on every rung, a column a measure, a row an explainer; None where nothing was lent."""
+    rows = found.audit.get("cross", [])
+    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    if not measures:
+        return None
+    left, count = 1.5, len(found.explainers)
+    wide = min(3.0, (figures.WIDTH - left) / len(measures)) - 0.5
+    with figures.page(figures.WIDTH, HEAD + (HIGH + BETWEEN) * count + FOOT) as page:
+        legend(page)
+        for row, explainer in enumerate(found.explainers):
+            top = HEAD + row * (HIGH + BETWEEN)
+            figures.write(page, 0, top + HIGH / 2, explainer, weight="bold", va="center", size=9)
+            for column, measure in enumerate(measures):
+                axes = figures.at(page, left + column * (wide + 0.5), top, wide, HIGH)
+                draw(axes, found, explainer, measure)
+                name_rungs(axes, found.names, row == count - 1)
+                if not row:
+                    axes.set_title(titled(found, measure), loc="left", size=8.5, pad=6)
+        return figures.png(page)
+
+
+def legend(page: "Figure") -> None:
+    """What the marks are, above all panels."""
+    said = (
+        ("● the rung’s own maps", figures.MAIN),
+        ("○ the reference’s maps, with the interval of the difference", figures.FLIP),
+        ("⋯ maps that know nothing, on the reference", figures.SOFT),
+    )
+    for text, colour, x in zip(*zip(*said, strict=True), (0.0, 1.9, 6.1), strict=True):
+        figures.write(page, x, 0.2, text, color=colour, size=8.5)
+
+
+def titled(found: Finished, measure: str) -> str:
+    """A measure with the direction that is better."""
+    rows = found.audit["study"].get("faithfulness_measures", [])
+    better = next((row["better"] for row in rows if row["name"] == measure), "higher")
+    return f"{measure} {'↑' if better == 'higher' else '↓'} {better} is better"
+
+
+def draw(axes: "Axes", found: Finished, explainer: str, measure: str) -> None:
+    """Two curves down the ladder, which meet at the reference, and the floor."""
+    own = [row for row in found.audit["faithfulness"] if (row["explainer"], row["measure"]) == (explainer, measure)]
+    lent = [row for row in found.audit["cross"] if (row["explainer"], row["measure"]) == (explainer, measure)]
+    own = sorted(own, key=lambda row: found.names.index(row["rung"]))
+    places = np.arange(len(own))
+    values = as_numbers([row["value"] for row in own])
+    others = as_numbers([own[0]["value"], *(row["lent"] for row in lent)])
+    away = as_numbers([0.0, *(None if row["cost_low"] is None else row["cost_high"] - row["cost_low"] for row in lent)])
+    axes.errorbar(places + 0.08, others, away / 2, fmt="o--", color=figures.FLIP, mfc="white", ms=4.5, lw=0.9, zorder=3)
+    axes.plot(places, values, "o-", color=figures.MAIN, ms=4, lw=1.2, zorder=4)
+    if (floor := own[0]["floor"]) is not None:
+        axes.axhline(floor, color=figures.SOFT, lw=1.1, ls=figures.dashes(figures.SOFT), zorder=2)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=figures.LINE, linewidth=0.5)
+    axes.margins(x=0.08, y=0.12)
+    axes.tick_params("y", labelsize=7.5)
+
+
+def as_numbers(values: Sequence[float | None]) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """What is undefined is a gap."""
+    return np.array([np.nan if value is None else value for value in values], np.float64)
+
+
+def name_rungs(axes: "Axes", names: Sequence[str], shown: bool) -> None:
+    """Rungs under the last row alone."""
+    axes.set_xticks(
+        range(len(names)), names if shown else [], size=7.5, rotation=40, ha="right", rotation_mode="anchor"
+    )
