@@ -71,7 +71,7 @@ def built(run: Run) -> tuple[Manifest, Dataset]:
     made, data = build(run.file, run.folder, run.show.line)
     manifest.save(made, run.folder)
     write_bytes(run.folder / "study.toml", run.file.path.read_bytes())
-    write_bytes(run.folder / "calibration.txt", ("\n".join(made.calibration) + "\n").encode())
+    write_bytes(run.folder / "calibration.txt", manifest.listed(made.calibration))
     return made, data
 
 
