@@ -224,6 +224,24 @@ def lost(row: Row) -> str:
     return f"{loss} [{low}, {high}]"
 
 
+def judged(row: Row | None) -> str:
+    """A verdict against the reference with its loss; None is the reference's own."""
+    if row is None:
+        return "the reference"
+    return f"{row['verdict']}, loss {lost(row)}" if row["reason"] is None else f"{row['verdict']}: {undecided(row)}"
+
+
+def overall(rows: Sequence[Row]) -> str:
+    """What all explainers come to: changed where one says so, same where all do."""
+    said = {row["verdict"] for row in rows}
+    return next((word for word in ("changed", "undecided") if word in said), "same")
+
+
+def along(loss: float, end: float) -> str:
+    """Percent of the way from 0 to `end`, where a mark stands."""
+    return f"{100 * min(max(loss / end, 0.0), 1.0):.2f}"
+
+
 def undecided(row: Row) -> str:
     """Why, and what would decide."""
     if row["reason"] == "few":
@@ -271,6 +289,7 @@ FILTERS = {
         minus,
         lost,
         undecided,
+        along,
         moved,
         cost,
         scored,
