@@ -46,7 +46,9 @@ def correctness(found: Finished) -> Found:
 
 def weights_said(found: Finished) -> str | None:
     """Verdicts of a sanity check of one of the run's files; None without one."""
-    if found.sanity is None or found.sanity["rung"]["artifact"]["sha256"] not in {one["artifact"] for one in found.rungs}:
+    if found.sanity is None or found.sanity["rung"]["artifact"]["sha256"] not in {
+        one["artifact"] for one in found.rungs
+    }:
         return None
     return words.listed([f"{row['explainer']} is {row['verdict']}" for row in found.sanity["verdicts"]])
 
@@ -102,7 +104,11 @@ def compactness(found: Finished) -> Found:
 
 def composition(found: Finished) -> Found:
     """How the maps are shown."""
-    return "not tested", "all rungs share a scale on which zero is white; nobody was asked how well that reads", "gallery"
+    return (
+        "not tested",
+        "all rungs share a scale on which zero is white; nobody was asked how well that reads",
+        "gallery",
+    )
 
 
 def confidence(found: Finished) -> Found:
@@ -112,7 +118,9 @@ def confidence(found: Finished) -> Found:
     if not sure:
         return "not tested", "no standard errors or reliability of the maps are known", None
     said = f"standard errors or reliability of {words.listed(sure)}; intervals over samples"
-    return ("partly", f"{said}; unknown for {words.listed(rest)}", "agreement") if rest else ("tested", said, "agreement")
+    return (
+        ("partly", f"{said}; unknown for {words.listed(rest)}", "agreement") if rest else ("tested", said, "agreement")
+    )
 
 
 def is_sure(row: Row) -> bool:
