@@ -19,11 +19,15 @@ from samewhy_edge.cli import progress_bar, stdout
 from samewhy_edge.errors import ExtraError
 
 if TYPE_CHECKING:
+    from samewhy_host.crew import Crew
     from samewhy_host.run import Run
 
 StudyArgument = Annotated[Path, typer.Argument(help="a study file (.toml)")]
 RunArgument = Annotated[Path, typer.Argument(help="folder of a run that has been audited")]
 OutOption = Annotated[Path, typer.Option("--out", help="folder of the run; finished steps in it are used again")]
+SchedulerOption = Annotated[
+    str | None, typer.Option("--scheduler", help="tcp://host:8786, a Dask scheduler whose workers do the asking")
+]
 NEEDED = (
     "torch",
     "torch_pruning",
@@ -38,9 +42,9 @@ NEEDED = (
 )
 
 
-def study(study: StudyArgument, out: OutOption) -> None:
+def study(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = None) -> None:
     """Build, explain, audit and report: the whole study."""
-    with opened(study, out) as run:
+    with opened(study, out, scheduler) as run:
         from samewhy_host.run import studied
 
         page = studied(run)
@@ -65,9 +69,9 @@ def explain(study: Path, out: Path) -> None:
     tell(out / "records")
 
 
-def audit(study: StudyArgument, out: OutOption) -> None:
+def audit(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = None) -> None:
     """Compare every rung with the reference and with its neighbour above."""
-    with opened(study, out) as run:
+    with opened(study, out, scheduler) as run:
         from samewhy_host.run import audited
 
         audited(run)
@@ -179,13 +183,14 @@ def sanity(
 
 
 @contextmanager
-def opened(study: Path, folder: Path) -> Iterator["Run"]:
+def opened(study: Path, folder: Path, scheduler: str | None = None) -> Iterator["Run"]:
     """A run of the study in the folder, with bars while it lasts.
 
     Raises:
-        ExtraError: the host part is not installed.
+        ExtraError: the host part is not installed, or what speaks to a scheduler.
         InputError: the study file.
         OutputError: the folder.
+        WorkerError: the scheduler or its workers.
     """
     need_host()
     from samewhy_edge.files import writable
@@ -195,8 +200,31 @@ def opened(study: Path, folder: Path) -> Iterator["Run"]:
 
     file = read_study(study)
     writable(folder)
-    with progress_bar() as bars:
-        yield Run(file, folder, Show(bars.console.print, lambda name, total: bar(bars, name, total)))
+    with hired(scheduler) as crew, progress_bar() as bars:
+        yield Run(file, folder, Show(bars.console.print, lambda name, total: bar(bars, name, total)), crew)
+
+
+@contextmanager
+def hired(scheduler: str | None) -> Iterator["Crew"]:
+    """Who does the asking: threads of this process, or the workers of a Dask scheduler.
+
+    Raises:
+        ExtraError: what speaks to a scheduler is not installed.
+        WorkerError: the scheduler or its workers.
+    """
+    from samewhy_host.crew import Threads
+
+    if scheduler is None:
+        yield Threads()
+        return
+    if find_spec("distributed") is None:
+        raise ExtraError(
+            "--scheduler needs distributed, not installed here; install it with: pip install 'samewhy[dask]'"
+        )
+    from samewhy_host.dask_crew import connected
+
+    with connected(scheduler) as crew:
+        yield crew
 
 
 def bar(bars: Progress, name: str, total: int) -> Callable[[int], None]:
