@@ -4,11 +4,11 @@ verbs of the host part.
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -155,6 +155,7 @@ def sanity(
     input: Annotated[Path, typer.Option("--input", help=".npy or .npz with samples (N, *S, C)")],
     out: Annotated[Path, typer.Option("--out", help="folder for the tables and the figure")],
     methods: Annotated[Path | None, typer.Option("--methods", help="a methods file (.toml); without it two")] = None,
+    empty: Annotated[Path | None, typer.Option("--empty", help=".npy or .npz with samples without an object")] = None,
 ) -> None:
     """Shuffle the weights of a `.tflite`, layer by layer: do its explanations change with them?"""
     need_host()
@@ -168,18 +169,30 @@ def sanity(
     subject = open_predictor(address)
     given = read_inputs(input, subject.spec.sample)
     targets = subject(given.samples).argmax(axis=1) if given.targets is None else given.targets
+    nothing = read_inputs(empty, subject.spec.sample).samples if empty else None
     with progress_bar() as bars:
         task = bars.add_task("queries", total=None)
-        found = checked(
-            address, given.samples, targets, how.explainers(), how.seed, out, progress=lambda n: bars.advance(task, n)
-        )
+        asked = (address, given.samples, targets, how.explainers(), how.seed, out)
+        found = checked(*asked, progress=lambda n: bars.advance(task, n), empty=nothing)
         bars.remove_task(task)
     table = Table("explainer", "verdict", "agreement", "threshold", "samples", box=None, pad_edge=False)
     for row in found["verdicts"]:
         shown = (number(row["value"]), number(row["threshold"]), f"{row['samples']} of {found['samples']}")
         table.add_row(row["explainer"], row["verdict"], *shown)
     stdout.print(table)
+    if found["empty"]:
+        stdout.print(emptied(found["empty"]))
     tell(out / "sanity.png")
+
+
+def emptied(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What maps say where there is nothing, as a share of what they say of real samples."""
+    table = Table("explainer", "mass without an object", "peak", "silent", box=None, pad_edge=False)
+    for row in rows:
+        shown = (ratio["value"] for ratio in (row["mass"], row["peak"]))
+        said = ("undefined" if value is None else f"{value:.3f}" for value in shown)
+        table.add_row(row["explainer"], *said, f"{row['silent']} of {row['empty']}")
+    return table
 
 
 @contextmanager
