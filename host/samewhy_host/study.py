@@ -14,6 +14,7 @@ from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
 from samewhy_host.judging import Faithfulness
+from samewhy_host.schemes import Quantize
 from samewhy_host.train import Train
 from samewhy_host.zoo import ZOO
 
@@ -76,6 +77,7 @@ class Study:
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     compress: tuple[Table, ...] = ()
+    quantize: Quantize = field(default_factory=Quantize)
     explain: tuple[Table, ...] = DEFAULTS
     audit: Audit = field(default_factory=Audit)
     faithfulness: Faithfulness = field(default_factory=Faithfulness)
@@ -169,6 +171,10 @@ def fits(study: Study) -> None:
     if study.compress and not (study.model.architecture or study.model.factory):
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
+        )
+    if study.model.int8_tflite and study.quantize != Quantize():
+        raise InputError(
+            "[quantize] says how a file is made; [model] names one made elsewhere, int8_tflite; remove one of the two"
         )
     named(study.faithfulness.measures)
     fits_twin(study)

@@ -18,6 +18,7 @@ from samewhy_host.report.viewer import viewer
 
 HERE = Path(__file__).parent
 TEMPLATE = "page.html.j2"
+APART = "trained apart"  # how the figures call the twin: no rung, but a scale for them
 GATE = (  # the order in which a gate's numbers stand
     "label_agreement",
     "sqnr_db",
@@ -72,6 +73,11 @@ def panel(found: Finished, explainer: str, measure: str) -> Panel:
     """Every rung below the reference."""
     floor, ceiling = found.bounds(explainer, measure)
     dots = [dot(found, place, explainer, measure) for place in range(1, len(found.names))]
+    dots += [
+        Dot(APART, row["value"], row["low"], row["high"], None, words.interval(row))
+        for row in [found.twin(explainer, measure)]
+        if row
+    ]
     return Panel(explainer, measure, floor, ceiling, found.mute(explainer, measure), dots)
 
 
@@ -134,6 +140,8 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "steps": steps(found),
         "lowest": lowest(found),
         "headline": found.headline(),
+        "twin": found.audit.get("twin"),
+        "twin_headline": found.twin(found.headline(), found.measures[0]),
         "mute": [(one, what) for one in found.explainers for what in found.measures if found.mute(one, what)],
         "gates": {made.name: in_order(made.gate) for made in found.manifest.artifacts},
         "gallery": gallery(found),

@@ -79,6 +79,11 @@ class Finished:
         row = self.agreement(self.names[1], self.names[0], explainer, measure)
         return row["floor"], row["ceiling"]
 
+    def twin(self, explainer: str, measure: str) -> Row | None:
+        """How the network that was trained apart agrees with the reference; None without one."""
+        rows = (self.audit.get("twin") or {}).get("agreements", [])
+        return next((row for row in rows if (row["explainer"], row["measure"]) == (explainer, measure)), None)
+
     def mute(self, explainer: str, measure: str | None = None) -> bool:
         """Whether the floor reaches the ceiling, so that a value says little on its own."""
         floor, ceiling = self.bounds(explainer, measure)

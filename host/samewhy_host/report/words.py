@@ -191,6 +191,11 @@ def cause_lines(causes: Sequence[Row], against: Sequence[Row]) -> Iterator[str]:
         yield f"By {listed(unblamed)}, no single step is shown to have changed the reasons: the loss adds up."
 
 
+def scored(value: float | None) -> str:
+    """A value of a measure that may go beyond 1: four significant digits there."""
+    return number(value) if value is None or abs(value) <= 1 else minus(f"{value:.4g}")
+
+
 def moved(row: Row) -> Markup:
     """The change from the reference's, loud where its interval leaves out zero."""
     return loud(row["moved"], row["moved_low"], row["moved_high"])
@@ -200,13 +205,13 @@ def cost(row: Row) -> Markup:
     """The cost of lent maps with its interval, loud where it leaves out zero."""
     if row["cost"] is None:
         return Markup(NONE)
-    low, high = (number(row[end], 3) for end in ("cost_low", "cost_high"))
+    low, high = (scored(row[end]) if abs(row[end]) > 1 else number(row[end], 3) for end in ("cost_low", "cost_high"))
     return loud(row["cost"], row["cost_low"], row["cost_high"]) + Markup("<br>[{}, {}]").format(low, high)
 
 
 def loud(value: float | None, low: float | None, high: float | None) -> Markup:
     """A difference; in bold where zero is outside its interval."""
-    said = number(value, 3)
+    said = scored(value) if value is not None and abs(value) > 1 else number(value, 3)
     shown = low is not None and high is not None and (low > 0 or high < 0)
     return Markup("<b>{}</b>").format(said) if shown else Markup.escape(said)
 
@@ -287,5 +292,6 @@ FILTERS = {
         along,
         moved,
         cost,
+        scored,
     )
 }
