@@ -1,5 +1,5 @@
-"""``samewhy study | build | explain | audit | report | release | bundle | gate | compare | tables | sanity``: the
-verbs of the host part.
+"""``samewhy study | sweep | build | explain | audit | report | release | bundle | gate | compare | tables | sanity``:
+the verbs of the host part.
 
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
@@ -21,6 +21,7 @@ from samewhy_edge.errors import ExtraError
 if TYPE_CHECKING:
     from samewhy_host.crew import Crew
     from samewhy_host.run import Run
+    from samewhy_host.show import Show
 
 StudyArgument = Annotated[Path, typer.Argument(help="a study file (.toml)")]
 RunArgument = Annotated[Path, typer.Argument(help="folder of a run that has been audited")]
@@ -39,6 +40,7 @@ NEEDED = (
     "matplotlib",
     "jinja2",
     "PIL",
+    "tomli_w",
 )
 
 
@@ -48,6 +50,21 @@ def study(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = Non
         from samewhy_host.run import studied
 
         page = studied(run)
+    tell(page)
+
+
+def sweep(
+    study: Annotated[Path, typer.Argument(help="a study file with a [sweep] table (.toml)")], out: OutOption
+) -> None:
+    """Run one study over several settings, and draw where accuracy and reasons break."""
+    need_host()
+    from samewhy_host.sweep import read_sweep
+
+    points = read_sweep(study)
+    with shown(out) as show:
+        from samewhy_host.sweeping import swept
+
+        page = swept(points, out, show)
     tell(page)
 
 
@@ -220,15 +237,27 @@ def opened(study: Path, folder: Path, scheduler: str | None = None) -> Iterator[
         WorkerError: the scheduler or its workers.
     """
     need_host()
-    from samewhy_edge.files import writable
     from samewhy_host.run import Run
-    from samewhy_host.show import Show
     from samewhy_host.study import read_study
 
     file = read_study(study)
+    with hired(scheduler) as crew, shown(folder) as show:
+        yield Run(file, folder, show, crew)
+
+
+@contextmanager
+def shown(folder: Path) -> Iterator["Show"]:
+    """Lines and bars of work that leaves its results in the folder.
+
+    Raises:
+        OutputError: the folder.
+    """
+    from samewhy_edge.files import writable
+    from samewhy_host.show import Show
+
     writable(folder)
-    with hired(scheduler) as crew, progress_bar() as bars:
-        yield Run(file, folder, Show(bars.console.print, lambda name, total: bar(bars, name, total)), crew)
+    with progress_bar() as bars:
+        yield Show(bars.console.print, lambda name, total: bar(bars, name, total))
 
 
 @contextmanager

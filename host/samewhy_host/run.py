@@ -44,11 +44,17 @@ class Run:
     folder: Path
     show: Show
     crew: Crew = field(default_factory=Threads)
+    shared: Path | None = None  # where steps lie that several runs have in common
+
+    @property
+    def steps(self) -> Steps:
+        """Where finished steps lie."""
+        return Steps(self.shared or self.folder / "steps")
 
     @property
     def tools(self) -> Tools:
         """What the rungs are asked by."""
-        return Tools(Steps(self.folder / "steps"), self.crew, self.show)
+        return Tools(self.steps, self.crew, self.show)
 
 
 @final
@@ -68,9 +74,9 @@ class Interview:
 
 def built(run: Run) -> tuple[Manifest, Dataset]:
     """Make the artifacts, and write ``manifest.json``, ``calibration.txt`` and a copy of the study."""
-    made, data = build(run.file, run.folder, run.show.line)
+    made, data = build(run.file, run.folder, run.show.line, run.steps)
     manifest.save(made, run.folder)
-    write_bytes(run.folder / "study.toml", run.file.path.read_bytes())
+    write_bytes(run.folder / "study.toml", run.file.content)
     write_bytes(run.folder / "calibration.txt", manifest.listed(made.calibration))
     return made, data
 

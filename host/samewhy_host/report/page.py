@@ -120,7 +120,12 @@ def costs(found: Finished) -> list[Cost]:
 
 def render(found: Finished, pictures: Mapping[str, bytes]) -> str:
     """The page as text."""
-    environment = Environment(
+    return environment().get_template(TEMPLATE).render(view(found, pictures))
+
+
+def environment() -> Environment:
+    """Where templates are found, with the words that they may use."""
+    made = Environment(
         loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
@@ -128,8 +133,8 @@ def render(found: Finished, pictures: Mapping[str, bytes]) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(words.FILTERS)
-    return environment.get_template(TEMPLATE).render(view(found, pictures))
+    made.filters.update(words.FILTERS)
+    return made
 
 
 def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
