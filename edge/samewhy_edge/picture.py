@@ -61,7 +61,7 @@ def diverging(one: NDArray[np.floating[Any]]) -> Pixels:
 def as_drawn(one: Map, axes: int) -> NDArray[np.floating[Any]]:
     """A map as rows and columns, for a sample of that many axes, its channels among them.
 
-    A series with channels has a row a channel. An image has them side by side, with NaN between: a sum would hide one
+    A series with channels has a row a channel. An image has them side by side, NaN between them: a sum would hide one
     that speaks for the target behind one that speaks against it.
     """
     if one.ndim < axes:
