@@ -27,7 +27,7 @@ from samewhy_edge.resolution import Resolution, hiding, resolution
 from samewhy_edge.rung import Rung, changed
 from samewhy_host import stats, verdict
 from samewhy_host.data.dataset import Split
-from samewhy_host.stats import LEVEL, Values, estimate, holm, tidy
+from samewhy_host.stats import LEVEL, Sampling, Values, estimate, holm, tidy
 from samewhy_host.verdict import Case
 
 if TYPE_CHECKING:  # the report reads this module's schema, and needs no torch for it
@@ -270,9 +270,7 @@ def twin_row(
     reference: Asked,
     all_explained: Sequence[Explained],
     test: Split,
-    resamples: int,
-    seed: int,
-    level: float = LEVEL,
+    sampling: Sampling,
 ) -> Row | None:
     """What the network that was trained apart is, and how its maps agree with the reference's; None without one.
 
@@ -282,7 +280,7 @@ def twin_row(
         return None
     labels = twin.scores.argmax(axis=1)
     rows = [
-        {"explainer": one.name, "measure": measure.name, **stats.mean(values, resamples, seed, level).row()}
+        {"explainer": one.name, "measure": measure.name, **sampling.mean(values).row()}
         for one in all_explained
         if one.twin is not None
         for measure in MEASURES

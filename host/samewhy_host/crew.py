@@ -8,9 +8,9 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -168,15 +168,21 @@ class Threads:
 
     def each(self, jobs: Sequence[Job], told: Told) -> Given:
         """What each job found, as it comes; the first error stops all. Raises what a job raises."""
-        stop = threading.Event()
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
-            futures = {pool.submit(here, job, counted(number, told, stop)): number for number, job in enumerate(jobs)}
-            try:
-                for future in as_completed(futures):  # so that an error is seen at once, whoever comes first in order
-                    yield futures.pop(future), future.result()
-            finally:
-                stop.set()
-                pool.shutdown(wait=True, cancel_futures=True)
+        with at_work(dict(enumerate(jobs)), told) as numbers:
+            for future in as_completed(numbers):  # so that an error is seen at once, whoever comes first in order
+                yield numbers.pop(future), future.result()
+
+
+@contextmanager
+def at_work(jobs: Mapping[int, Job], told: Told) -> Iterator[dict[Future[Arrays], int]]:
+    """The numbers of the jobs by what they will have found; whatever is still under way at the end is stopped."""
+    stop = threading.Event()
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        try:
+            yield {pool.submit(here, job, counted(number, told, stop)): number for number, job in jobs.items()}
+        finally:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 def here(job: Job, progress: Progress) -> Arrays:

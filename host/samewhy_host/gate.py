@@ -18,7 +18,7 @@ from samewhy_host.verdict import Word
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
 CHOICES = ("rung", "reference", "explainer", "measure")  # what tells the rows of a table apart
-NOTHING = "nothing to judge"
+NOTHING, NONE = "nothing to judge", "none"
 
 
 @final
@@ -70,6 +70,7 @@ class Kind:
     below: bool = False  # whether the reference itself is left out
     bounds: tuple[str, str] | None = None  # columns of its interval's ends
     words: bool = False  # whether values are verdicts
+    measures: str = "measures"  # the list of the study that names its measures
 
     @property
     def takes(self) -> set[str]:
@@ -84,6 +85,7 @@ class Kind:
 
 
 ENDS = ("low", "high")
+ALONE = ("rung", "explainer", "measure")  # what tells rows apart that are of one rung
 KINDS: Mapping[str, Kind] = {
     "accuracy": Kind("rungs", "accuracy", ("rung",)),
     "accuracy-drop": Kind("drops", "drop", ("rung", "reference"), below=True),
@@ -98,6 +100,11 @@ KINDS: Mapping[str, Kind] = {
     "brier": Kind("calibration", "brier", ("rung",), bounds=("brier_low", "brier_high")),
     "dead": Kind("resolution", "dead", ("rung", "explainer")),
     "unresolvable": Kind("resolution", "unresolvable", ("rung", "explainer")),
+    "localisation": Kind("localisation", "value", ALONE, bounds=ENDS, measures="localisation_measures"),
+    "faithfulness": Kind("faithfulness", "value", ALONE, bounds=ENDS, measures="faithfulness_measures"),
+    "lent-cost": Kind(
+        "cross", "cost", ALONE, below=True, bounds=("cost_low", "cost_high"), measures="faithfulness_measures"
+    ),
     "reliability": Kind("explainers", "reliability", ("explainer",)),
     "relative-error": Kind("explainers", "relative_error", ("explainer",)),
 }
@@ -145,7 +152,7 @@ def judge(run: Path, limits: Path) -> list[Judged]:
     known = {
         "rung": [row["rung"] for row in tables["rungs"]],
         "explainer": [row["explainer"] for row in tables["explainers"]],
-        "measure": [row["name"] for row in study["measures"]],
+        **{kind.measures: [row["name"] for row in study.get(kind.measures, [])] for kind in KINDS.values()},
     }
     return [Judged(limit, tuple(found(limit, tables, known, where))) for where, limit in wanted.items()]
 
@@ -298,17 +305,28 @@ def found(limit: Limit, tables: Tables, known: Mapping[str, Sequence[str]], wher
 def chosen(limit: Limit, kind: Kind, known: Mapping[str, Sequence[str]], where: str) -> Iterator[dict[str, str]]:
     """Each row that a limit asks for: the values of its `kind.by`."""
     explainers = [named("explainer", limit.explainer, known, where)] if limit.explainer else known["explainer"]
-    measure = named("measure", limit.measure or known["measure"][0], known, where)
+    measure = measure_of(limit, known[kind.measures], where) if "measure" in kind.by else None
     rungs = rungs_of(limit.rung or "last", kind, known, where)
     seen = set()
     for rung, explainer in product(rungs, explainers):
         place = max(known["rung"].index(rung) - 1, 0)
         above = known["rung"][place if limit.reference == "above" else 0]
-        whole = {"rung": rung, "reference": above, "explainer": explainer, "measure": measure}
+        whole = {"rung": rung, "reference": above, "explainer": explainer, "measure": measure or NONE}
         choice = {key: whole[key] for key in kind.by}
         if tuple(choice.values()) not in seen:
             seen.add(tuple(choice.values()))
             yield choice
+
+
+def measure_of(limit: Limit, names: Sequence[str], where: str) -> str | None:
+    """The measure that is meant, the first one unless it is named; None where the run has none.
+
+    Raises:
+        InputError: the limit names one that the run does not have.
+    """
+    if limit.measure and limit.measure not in names:
+        raise InputError(f"[{where}] {unknown('measure', limit.measure, names)}")
+    return limit.measure or next(iter(names), None)
 
 
 def rungs_of(name: str, kind: Kind, known: Mapping[str, Sequence[str]], where: str) -> Sequence[str]:

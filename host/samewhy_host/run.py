@@ -16,18 +16,21 @@ from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
 from samewhy_edge.record import record_of, save
-from samewhy_host import asking, audit, gradients, manifest
+from samewhy_host import asking, audit, faithful, gradients, manifest
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
 from samewhy_host.crew import Crew, Located, Threads, Tools, found
 from samewhy_host.data.dataset import Dataset, Split
+from samewhy_host.faithful import Judgements, gathered, judgings
+from samewhy_host.judging import Court
 from samewhy_host.localised import localisation_measures, localisation_rows
 from samewhy_host.manifest import Manifest
 from samewhy_host.module_file import load_module
 from samewhy_host.report.page import write_report
 from samewhy_host.report.words import verdict_lines
 from samewhy_host.show import Show
+from samewhy_host.stats import Sampling
 from samewhy_host.steps import Steps
 from samewhy_host.study import StudyFile
 
@@ -66,6 +69,7 @@ class Interview:
     subjects: Sequence[Subject]
     asked: Sequence[Asked]
     explained: Sequence[Explained]
+    twin: Asked | None = None  # a network that was trained apart; no rung
 
 
 def built(run: Run) -> tuple[Manifest, Dataset]:
@@ -80,7 +84,7 @@ def built(run: Run) -> tuple[Manifest, Dataset]:
 def interviewed(run: Run) -> Interview:
     """Ask every rung everything, and write a record for each rung and explainer."""
     made, data = built(run)
-    rungs = Rungs(run.folder, made.rungs)
+    rungs = Rungs(run.folder, (*made.rungs, made.twin) if made.twin else made.rungs)
     subjects = asking.same_ends(rungs, data.sample, len(data.classes))
     audited = data.test.take(data.test.places(made.audit))
     scores = asking.test_scores(rungs, subjects, data.test.samples, run.tools)
@@ -89,8 +93,9 @@ def interviewed(run: Run) -> Interview:
     answers, others, questions = ask_all(run, rungs, subjects, audited, explainers, targets)
     asked = [
         Asked(step.name, subject.spec.rung, score, answer)
-        for step, subject, score, answer in zip(made.rungs, subjects, scores, answers, strict=True)
+        for step, subject, score, answer in zip(rungs.steps, subjects, scores, answers, strict=True)
     ]
+    twin = asked.pop() if made.twin else None
     explained = [
         audit.explained(
             one,
@@ -101,10 +106,11 @@ def interviewed(run: Run) -> Interview:
             audited.samples,
             targets,
             made.seed,
+            twin,
         )
         for one in explainers
     ]
-    interview = Interview(made, data, audited, targets, subjects, asked, explained)
+    interview = Interview(made, data, audited, targets, subjects[: len(asked)], asked, explained, twin)
     write_records(run, interview)
     return interview
 
@@ -194,6 +200,8 @@ def audited(run: Run) -> dict[str, Any]:
     rows = audit.rung_rows(interview.asked, interview.data.test, places)
     shown = audit.gallery(interview.asked, interview.explained[0], rows, settings.gallery)
     checked = cross_check(run, interview, shown)
+    judged = judgements(run, interview)
+    sampling = Sampling(settings.resamples, made.seed, settings.level)
     verdicts = audit.verdict_rows(interview.asked, interview.explained, settings.margin, settings.level)
     table = {
         "schema": audit.SCHEMA,
@@ -211,6 +219,8 @@ def audited(run: Run) -> dict[str, Any]:
             "explainers": audit.explainer_rows(interview.explained),
             "measures": audit.measure_rows(),
             "localisation_measures": localisation_measures(interview.audited.masks),
+            "faithfulness_measures": faithful.measure_rows(judged.measures, interview.data.sample[:-1]),
+            "shape_measures": faithful.shape_measures(),
         },
         "rungs": rows,
         "verdicts": verdicts,
@@ -227,6 +237,7 @@ def audited(run: Run) -> dict[str, Any]:
             made.seed,
             settings.level,
         ),
+        **trials(interview, judged, sampling),
         "samples": audit.sample_rows(interview.audited, interview.targets),
         "gallery": shown,
         "cross_check": checked,
@@ -249,6 +260,28 @@ def payers(run: Run, interview: Interview, places: NDArray[np.int64]) -> dict[st
         "moved": audit.moved_rows(*known, test.labels[places], settings.resamples, seed),
         "calibration": audit.calibration_rows(interview.asked, test, settings.resamples, seed, settings.level),
         "resolution": audit.resolution_rows(*known, outputs, interview.audited.samples, places, interview.targets),
+    }
+
+
+def judgements(run: Run, interview: Interview) -> Judgements:
+    """What every rung says of its own maps and of the reference's, and the reference of maps that know nothing."""
+    entry = next((subject.spec.input for subject in interview.subjects if subject.spec.input), None)
+    measures = run.file.study.faithfulness.chosen(entry)
+    court = Court(interview.audited.samples, interview.targets, measures, interview.manifest.seed, entry)
+    names, explainers = [one.name for one in interview.asked], [one.name for one in interview.explained]
+    rungs = Rungs(run.folder, interview.manifest.rungs)
+    works = judgings(names, interview.explained, court)
+    return gathered(names, explainers, measures, asking.judged(rungs, interview.subjects, works, run.tools))
+
+
+def trials(interview: Interview, judged: Judgements, sampling: Sampling) -> dict[str, Any]:
+    """What maps were put to: their rungs, each other's rungs, and a network that was trained apart."""
+    names, explainers = [one.name for one in interview.asked], [one.name for one in interview.explained]
+    return {
+        "faithfulness": faithful.faithfulness_rows(names, explainers, judged, sampling),
+        "cross": faithful.lent_rows(names, explainers, judged, sampling),
+        "shape": faithful.shape_rows(names, {one.name: one.maps for one in interview.explained}, sampling),
+        "twin": audit.twin_row(interview.twin, interview.asked[0], interview.explained, interview.data.test, sampling),
     }
 
 

@@ -4,6 +4,7 @@ The page is one file without a single outward link: figures are inlined, and the
 """
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from samewhy_edge.files import write_bytes
-from samewhy_host.report import faithful, figures, words
+from samewhy_host.report import coverage, faithful, figures, words
 from samewhy_host.report.figures import Cost, Dot, Panel, Sheet
 from samewhy_host.report.reading import Finished, Row, read
+from samewhy_host.report.viewer import viewer
 
+HERE = Path(__file__).parent
 TEMPLATE = "page.html.j2"
+APART = "trained apart"  # how the figures call the twin: no rung, but a scale for them
+SECTION = re.compile(r'<section id="([\w-]+)"')
 GATE = (  # the order in which a gate's numbers stand
     "label_agreement",
     "sqnr_db",
@@ -70,6 +75,11 @@ def panel(found: Finished, explainer: str, measure: str) -> Panel:
     """Every rung below the reference."""
     floor, ceiling = found.bounds(explainer, measure)
     dots = [dot(found, place, explainer, measure) for place in range(1, len(found.names))]
+    dots += [
+        Dot(APART, row["value"], row["low"], row["high"], None, words.interval(row))
+        for row in [found.twin(explainer, measure)]
+        if row
+    ]
     return Panel(explainer, measure, floor, ceiling, found.mute(explainer, measure), dots)
 
 
@@ -116,7 +126,7 @@ def render(found: Finished, pictures: Mapping[str, bytes]) -> str:
 def environment() -> Environment:
     """Where templates are found, with the words that they may use."""
     made = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+        loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -137,12 +147,17 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "steps": steps(found),
         "lowest": lowest(found),
         "headline": found.headline(),
+        "twin": found.audit.get("twin"),
+        "twin_headline": found.twin(found.headline(), found.measures[0]),
         "mute": [(one, what) for one in found.explainers for what in found.measures if found.mute(one, what)],
         "gates": {made.name: in_order(made.gate) for made in found.manifest.artifacts},
         "gallery": gallery(found),
         "series": found.samples.ndim == 3,
         "white_box": found.gradients is not None,
         "verdict_lines": words.verdict_lines(found.audit),
+        "matrix": matrix(found),
+        "furthest": furthest(found),
+        "causes": {row["explainer"]: cause(found, row) for row in found.audit["causes"]},
         "verdicts": verdicts(found),
         "classes": classes(found),
         "moved": moved(found),
@@ -154,8 +169,15 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "cross_check": found.audit["cross_check"],
         "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),
         "batch": next((timing["batch"] for timing in found.timings.values()), None),
+        "tested": coverage.rows(found, sections()),
+        "viewer": viewer(found),
         "pictures": {name: inlined(content) for name, content in pictures.items()},
     }
+
+
+def sections() -> set[str]:
+    """Names of the sections that the page can have."""
+    return {name for path in (HERE / "sections").iterdir() for name in SECTION.findall(path.read_text())}
 
 
 def inlined(content: bytes) -> dict[str, Any]:
@@ -177,6 +199,29 @@ def localisation(found: Finished) -> list[Row]:
         ]
         tables.append({"explainer": explainer, "measures": measures})
     return tables
+
+
+def matrix(found: Finished) -> list[Row]:
+    """A row a rung below the reference: the verdict by each explainer, and what they come to."""
+    rows = []
+    for rung in found.rungs[1:]:
+        cells = [row for one in found.explainers if (row := found.verdict(rung["name"], one))]
+        rows.append({"rung": rung["name"], "changed": rung["changed"], "cells": cells, "word": words.overall(cells)})
+    return rows
+
+
+def cause(found: Finished, row: Row) -> Row | str:
+    """The first step that changed the reasons by an explainer; in words where there is none."""
+    verdicts = [found.verdict(name, row["explainer"]) for name in found.names]
+    changed = any(one and one["verdict"] == "changed" for one in verdicts)
+    step: Row | None = row["step"]
+    return step or ("no single step: the loss adds up" if changed else "none")
+
+
+def furthest(found: Finished) -> float:
+    """The loss at the right end of the verdicts' marks: no bound lies beyond it, and the margin not at the edge."""
+    highs = [row["high"] for row in found.audit["verdicts"] if row["high"] is not None]
+    return float(max([2 * found.audit["study"]["margin"], *highs]))
 
 
 def verdicts(found: Finished) -> list[Row]:
