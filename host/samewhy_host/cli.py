@@ -54,17 +54,19 @@ def study(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = Non
 
 
 def sweep(
-    study: Annotated[Path, typer.Argument(help="a study file with a [sweep] table (.toml)")], out: OutOption
+    study: Annotated[Path, typer.Argument(help="a study file with a [sweep] table (.toml)")],
+    out: OutOption,
+    scheduler: SchedulerOption = None,
 ) -> None:
     """Run one study over several settings, and draw where accuracy and reasons break."""
     need_host()
     from samewhy_host.sweep import read_sweep
 
     points = read_sweep(study)
-    with shown(out) as show:
+    with shown(out) as show, hired(scheduler) as crew:
         from samewhy_host.sweeping import swept
 
-        page = swept(points, out, show)
+        page = swept(points, out, show, crew)
     tell(page)
 
 
@@ -241,7 +243,7 @@ def opened(study: Path, folder: Path, scheduler: str | None = None) -> Iterator[
     from samewhy_host.study import read_study
 
     file = read_study(study)
-    with hired(scheduler) as crew, shown(folder) as show:
+    with shown(folder) as show, hired(scheduler) as crew:
         yield Run(file, folder, show, crew)
 
 

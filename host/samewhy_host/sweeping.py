@@ -16,6 +16,7 @@ import numpy as np
 from samewhy_edge.errors import SamewhyError
 from samewhy_edge.files import write_bytes, write_json
 from samewhy_host import stats
+from samewhy_host.crew import Crew
 from samewhy_host.report.reading import read_audit
 from samewhy_host.report.sweep_page import write_sweep_report
 from samewhy_host.run import Run, studied
@@ -38,23 +39,23 @@ class Outcome:
     message: str | None = None
 
 
-def swept(sweep: Sweep, folder: Path, show: Show) -> Path:
+def swept(sweep: Sweep, folder: Path, show: Show, crew: Crew) -> Path:
     """Run every point, write ``sweep.json`` and ``sweep.csv``, draw and write ``sweep.html``."""
     outcomes = []
     for place, one in enumerate(sweep.points):
         show.line(f"point {place + 1} of {len(sweep.points)}: {one.name}")
-        outcomes.append(ran(one, folder, show))
+        outcomes.append(ran(one, folder, show, crew))
     table = table_of(sweep, outcomes)
     write_json(folder / "sweep.json", table)
     write_bytes(folder / "sweep.csv", as_csv(level(list(csv_rows(table)))))
     return write_sweep_report(folder)
 
 
-def ran(point: Point, folder: Path, show: Show) -> Outcome:
+def ran(point: Point, folder: Path, show: Show, crew: Crew) -> Outcome:
     """A point's study in ``points/NAME``."""
     own = folder / "points" / point.name
     try:
-        studied(Run(point.file, own, show, shared=folder / "steps"))
+        studied(Run(point.file, own, show, crew, folder / "steps"))
     except SamewhyError as error:
         show.line(f"{point.name} stopped: {error}")
         return Outcome(point, None, str(error))

@@ -13,6 +13,7 @@ from PIL import Image
 from samewhy_edge.errors import GateError
 from samewhy_edge.files import write_json
 from samewhy_host import sweeping
+from samewhy_host.crew import Threads
 from samewhy_host.report.sweep_page import lines, write_sweep_report
 from samewhy_host.run import Run
 from samewhy_host.show import Show
@@ -216,7 +217,7 @@ def test_every_point_has_its_folder_and_all_have_one_of_steps(
 
     told: list[str] = []
     monkeypatch.setattr(sweeping, "studied", study)
-    swept(sweep, tmp_path, Show(told.append))
+    swept(sweep, tmp_path, Show(told.append), Threads())
     assert [run.folder for run in runs] == [tmp_path / "points" / point.name for point in sweep.points]
     assert {run.steps.folder for run in runs} == {tmp_path / "steps"}
     table = json.loads((tmp_path / "sweep.json").read_text())
@@ -236,7 +237,7 @@ def test_an_interrupt_ends_the_whole_sweep(sweep: Sweep, tmp_path: Path, monkeyp
 
     monkeypatch.setattr(sweeping, "studied", study)
     with pytest.raises(KeyboardInterrupt):
-        ran(sweep.points[0], tmp_path, Show())
+        ran(sweep.points[0], tmp_path, Show(), Threads())
 
 
 def test_runs_with_one_folder_of_steps_are_otherwise_apart(tmp_path: Path) -> None:
