@@ -45,7 +45,7 @@ def grey(sample: NDArray[np.float32]) -> Pixels:
 def stretched(sample: NDArray[np.float32]) -> NDArray[np.uint8]:
     """A sample in bytes, from 0 at its lowest value to 255 at its highest."""
     span = float(sample.max() - sample.min()) or 1.0
-    return ((sample - sample.min()) / span * 255).astype(np.uint8)
+    return np.asarray((sample - sample.min()) / span * 255, np.uint8)
 
 
 def diverging(one: NDArray[np.floating[Any]]) -> Pixels:
@@ -55,14 +55,14 @@ def diverging(one: NDArray[np.floating[Any]]) -> Pixels:
     shares = np.where(told, values, 0) / (np.abs(values[told]).max(initial=0) or 1.0)
     ends = np.where(shares[..., None] > 0, np.array(FOR), np.array(AGAINST))
     colours = NEUTRAL + np.abs(shares)[..., None] * (ends - NEUTRAL)
-    return np.where(told[..., None], colours, BLANK).astype(np.uint8)
+    return np.asarray(np.where(told[..., None], colours, BLANK), np.uint8)
 
 
 def as_drawn(one: Map, axes: int) -> NDArray[np.floating[Any]]:
     """A map as rows and columns, for a sample of that many axes, its channels among them.
 
-    A series with channels has a row a channel; an image has them side by side, row by row, with NaN between: a sum would
-    hide a channel that speaks for the target behind one that speaks against it.
+    A series with channels has a row a channel. An image has them side by side, NaN between them: a sum would hide one
+    that speaks for the target behind one that speaks against it.
     """
     if one.ndim < axes:
         return np.atleast_2d(one)

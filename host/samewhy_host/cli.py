@@ -1,5 +1,5 @@
-"""``samewhy study | sweep | build | explain | audit | report | release | gate | compare | tables | sanity``: the
-verbs of the host part.
+"""``samewhy study | sweep | build | explain | audit | report | release | bundle | gate | compare | tables | sanity``:
+the verbs of the host part.
 
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
@@ -213,6 +213,20 @@ def emptied(rows: Sequence[Mapping[str, Any]]) -> Table:
         said = ("undefined" if value is None else f"{value:.3f}" for value in shown)
         table.add_row(row["explainer"], *said, f"{row['silent']} of {row['empty']}")
     return table
+
+
+def bundle(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", help="the bundle to write, such as model.samewhy")],
+    study: Annotated[Path | None, typer.Option("--study", help="the study file, where its data lie beside it")] = None,
+) -> None:
+    """Pack what a device needs to verify the file that it will run: one zip."""
+    with opened(study or run / "study.toml", run) as opened_run:
+        from samewhy_host.bundling import bundle as bundled
+
+        digest = bundled(opened_run, out)
+    stdout.print(f"sha256 {digest}")
+    tell(out)
 
 
 @contextmanager

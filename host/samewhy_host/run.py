@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Samples, Targets
-from samewhy_edge.explain import Adaptive, Explainer, of_targets
+from samewhy_edge.explain import Adaptive, Explainer, again, of_targets
 from samewhy_edge.files import write_bytes, write_json, write_npz
-from samewhy_edge.fill import Background, Fill, backgrounds
+from samewhy_edge.fill import Background, Fill
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
@@ -167,18 +167,6 @@ def reference_asked(
         plan = again(one, samples, of_targets(given.answers, targets), seed, draw)
         known[one.name, draw] = Question(plan, one.fill, digest(plan), asking.labelled(one, draw)), given
     return known
-
-
-def again(explainer: Explainer, samples: Samples, scores: NDArray[np.float32], seed: int, draw: int) -> Plan | Each:
-    """The plan that an explainer comes to by these scores (N, M) of the targets."""
-    plan = explainer.plan(samples.shape[1:], seed, draw)
-    shown = samples != backgrounds(explainer.fill, samples)
-    while isinstance(explainer, Adaptive) and len(plan) < scores.shape[1]:
-        longer = explainer.refine(plan, scores[:, : len(plan)], shown)
-        if longer is None:
-            return plan
-        plan = longer
-    return plan
 
 
 def write_records(run: Run, interview: Interview) -> None:

@@ -2,12 +2,12 @@
 
 Each word is found in the run's own files. What no file holds was not tested, whatever could be said for it.
 
-Source: Nauta et al. 2023, From Anecdotal Evidence to Quantitative Evaluation Methods, ACM Computing Surveys 55 (13s), the
-Co-12 properties.
+Source: Nauta et al. 2023, From Anecdotal Evidence to Quantitative Evaluation Methods, ACM Computing Surveys 55 (13s):
+the twelve properties named Co-12.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 from samewhy_host.report import words
@@ -19,14 +19,10 @@ Found = tuple[State, str, str | None]  # a word, what it rests on, and the secti
 PRESERVING = ("average-drop", "increase", "average-gain", "insertion")  # they show what the map says, not hide it
 
 
-def rows(found: Finished, sections: Collection[str]) -> list[Row]:
-    """A row a property, in the order of the paper; a link only to one of the page's `sections`."""
-    table = []
-    for name, asks, look in PROPERTIES:
-        state, evidence, section = look(found)
-        link = section if section in sections else None
-        table.append({"name": name, "asks": asks, "state": state, "evidence": evidence, "section": link})
-    return table
+def rows(found: Finished) -> list[Row]:
+    """A row a property, in the order of the paper; `section` is where the evidence stands on the page, if anywhere."""
+    looked = [(name, asks, *look(found)) for name, asks, look in PROPERTIES]
+    return [dict(zip(("name", "asks", "state", "evidence", "section"), row, strict=True)) for row in looked]
 
 
 def correctness(found: Finished) -> Found:
@@ -117,10 +113,9 @@ def confidence(found: Finished) -> Found:
     rest = [name for name in found.explainers if name not in sure]
     if not sure:
         return "not tested", "no standard errors or reliability of the maps are known", None
+    section = "agreement" if len(found.names) > 1 else None
     said = f"standard errors or reliability of {words.listed(sure)}; intervals over samples"
-    return (
-        ("partly", f"{said}; unknown for {words.listed(rest)}", "agreement") if rest else ("tested", said, "agreement")
-    )
+    return ("partly", f"{said}; unknown for {words.listed(rest)}", section) if rest else ("tested", said, section)
 
 
 def is_sure(row: Row) -> bool:

@@ -4,7 +4,6 @@ The page is one file without a single outward link: figures are inlined, and the
 """
 
 import base64
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,6 @@ from samewhy_host.report.viewer import viewer
 HERE = Path(__file__).parent
 TEMPLATE = "page.html.j2"
 APART = "trained apart"  # how the figures call the twin: no rung, but a scale for them
-SECTION = re.compile(r'<section id="([\w-]+)"')
 GATE = (  # the order in which a gate's numbers stand
     "label_agreement",
     "sqnr_db",
@@ -169,15 +167,10 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "cross_check": found.audit["cross_check"],
         "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),
         "batch": next((timing["batch"] for timing in found.timings.values()), None),
-        "tested": coverage.rows(found, sections()),
+        "tested": coverage.rows(found),
         "viewer": viewer(found),
         "pictures": {name: inlined(content) for name, content in pictures.items()},
     }
-
-
-def sections() -> set[str]:
-    """Names of the sections that the page can have."""
-    return {name for path in (HERE / "sections").iterdir() for name in SECTION.findall(path.read_text())}
 
 
 def inlined(content: bytes) -> dict[str, Any]:
@@ -203,7 +196,7 @@ def localisation(found: Finished) -> list[Row]:
 
 def matrix(found: Finished) -> list[Row]:
     """A row a rung below the reference: the verdict by each explainer, and what they come to."""
-    rows = []
+    rows: list[Row] = []
     for rung in found.rungs[1:]:
         cells = [row for one in found.explainers if (row := found.verdict(rung["name"], one))]
         rows.append({"rung": rung["name"], "changed": rung["changed"], "cells": cells, "word": words.overall(cells)})

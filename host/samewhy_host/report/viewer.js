@@ -344,6 +344,7 @@
   form.addEventListener("input", draw);
 
   form.hidden = false;
+  document.querySelector(".unscripted").hidden = true;
   document.querySelector(".sheets").open = false;
   radios("sample").forEach((radio, s) => {
     const size = { ...SMALL, side: 48, row: 36, width: 72 };
