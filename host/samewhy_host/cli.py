@@ -6,6 +6,7 @@ Nothing heavy is imported before a verb runs, so that help and errors come at on
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -259,7 +260,7 @@ def shown(folder: Path) -> Iterator["Show"]:
 
     writable(folder)
     with progress_bar() as bars:
-        yield Show(bars.console.print, lambda name, total: bar(bars, name, total))
+        yield Show(partial(bars.console.print, markup=False), lambda name, total: bar(bars, name, total))
 
 
 @contextmanager

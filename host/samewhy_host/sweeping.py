@@ -83,6 +83,7 @@ def table_of(sweep: Sweep, outcomes: Sequence[Outcome]) -> Row:
             "level": sweep.points[0].file.study.audit.level,
             "margin": sweep.points[0].file.study.audit.margin,
             "measure": known["measures"][0]["name"] if known else None,
+            "explainers": list(dict.fromkeys(row["name"] for one in audits for row in one["explainers"])),
         },
         "points": points,
         "curves": curves(sweep, points),

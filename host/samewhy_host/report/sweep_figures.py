@@ -21,7 +21,7 @@ MARKS = {"same": "o", "undecided": "o", "changed": "X"}
 def sweep_figure(table: Row) -> bytes:
     """A panel for accuracy and one for each explainer; marks say the verdict, lines where something broke."""
     curves, axis = table["curves"], values_of(table)
-    names = list(dict.fromkeys(name for curve in curves for one in curve["values"] for name in one["explainers"]))
+    names = table["study"]["explainers"]
     with page(WIDTH, (HEAD + HIGH + FOOT) * (1 + len(names)) + 0.2) as figure:
         for place, name in enumerate([None, *names]):
             top = HEAD + place * (HEAD + HIGH + FOOT)
@@ -30,7 +30,8 @@ def sweep_figure(table: Row) -> bytes:
                 draw_curve(axes, curve, axis, number, len(curves), name)
             draw_breaks(axes, table, axis, name)
             title(figure, top, table, name)
-            legend(axes, table, name)
+            if place < 2:
+                legend(axes, table, name)
         write(figure, LEFT, figure.get_size_inches()[1] - 0.05, table["study"]["x"], color=SOFT, size=8)
         return png(figure)
 
@@ -77,11 +78,11 @@ def draw_curve(axes: Axes, curve: Row, axis: Sequence[Any], number: int, count: 
     if explainer is None:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
         reference = [(x, one["reference_accuracy"]["value"]) for x, one in drawn]
-        axes.plot(*zip(*reference, strict=True), "--", color=colour, alpha=0.6, linewidth=1) if reference else None
+        axes.plot([x for x, _ in reference], [y for _, y in reference], "--_", color=SOFT, linewidth=1, ms=11)
         rows = [(x, one["accuracy"], "o", colour) for x, one in drawn]
     else:
         own = [(x, one["explainers"][explainer]) for x, one in drawn if explainer in one["explainers"]]
-        draw_bounds(axes, own, colour)
+        draw_bounds(axes, own, colour, bool(joined))
         rows = [(x, row, *mark_of(row, colour)) for x, row in own]
     known = [row for row in rows if row[1]["value"] is not None]
     axes.plot([x for x, *_ in known], [row["value"] for _, row, *_ in known], joined, color=colour, linewidth=1.2)
@@ -89,11 +90,12 @@ def draw_curve(axes: Axes, curve: Row, axis: Sequence[Any], number: int, count: 
         draw_mark(axes, x, row, mark, face, colour)
 
 
-def draw_bounds(axes: Axes, rows: Sequence[tuple[float, Row]], colour: str) -> None:
+def draw_bounds(axes: Axes, rows: Sequence[tuple[float, Row]], colour: str, joined: bool) -> None:
     """Ceiling, thin, and floor, dotted, of each value."""
-    for key, style in (("ceiling", "-"), ("floor", ":")):
+    for key, style in (("ceiling", "-"), ("floor", ":")) if joined else (("ceiling", ""), ("floor", "")):
         known = [(x, row[key]) for x, row in rows if row[key] is not None]
         axes.plot([x for x, _ in known], [y for _, y in known], style, color=colour, alpha=0.45, linewidth=0.9)
+        axes.plot([x for x, _ in known], [y for _, y in known], "_", color=colour, alpha=0.7, ms=11)
 
 
 def mark_of(row: Row, colour: str) -> tuple[str, str]:
@@ -135,7 +137,7 @@ def legend(axes: Axes, table: Row, explainer: str | None) -> None:
     if is_ordered(values_of(table)):
         drop = table["study"]["accuracy_drop"]
         dashed = Line2D(
-            [], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label=f"accuracy {percent(drop, 0)} lower"
+            [], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label=f"accuracy {plain(100 * drop)} % lower"
         )
         handles.append(
             dashed if explainer is None else Line2D([], [], color=FLIP, linewidth=0.9, label="first changed")

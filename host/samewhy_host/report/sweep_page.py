@@ -36,9 +36,6 @@ def render(table: Row, picture: bytes) -> str:
         "points": table["points"],
         "stopped": [point for point in table["points"] if point["state"] == "stopped"],
         "keys": [axis["key"] for axis in table["study"]["axes"]],
-        "explainers": list(
-            dict.fromkeys(row["explainer"] for point in table["points"] for row in point["comparisons"])
-        ),
         "picture": inlined(picture),
         "lines": list(lines(table)),
     }
