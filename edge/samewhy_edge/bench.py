@@ -94,8 +94,8 @@ def coldstart(address: str, batch: int = 32) -> Row:
     Raises:
         ArtifactError: the process ended without an answer.
     """
-    command = [sys.executable, "-m", "samewhy_edge.coldstart", address, str(batch)]
     start = time.perf_counter()
+    command = [sys.executable, "-m", "samewhy_edge.coldstart", address, str(batch), repr(time.time())]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not done.stdout.strip():
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]

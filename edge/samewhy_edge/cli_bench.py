@@ -56,7 +56,7 @@ def costs_of(found: Row) -> Table:
     """Cold start, latency and memory."""
     cold, single = found["cold"], found["latency"]
     rows = {
-        "cold start: import, open, first query": " + ".join(
+        "cold start: Python and imports, open, first query": " + ".join(
             f"{cold[key]:.3f} s" for key in ("import_s", "open_s", "first_query_s")
         ),
         "one query: median, 90 %, 99 %, slowest": ", ".join(
