@@ -6,7 +6,9 @@
 
 import io
 import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -26,6 +28,8 @@ SCHEMA = 1
 INDEX = "bundle.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every member: equal contents give equal bytes
 ROOM = 2**30  # bytes that a member may unpack to
+# what zipfile raises at bytes that are no zip, or not the kind that bundles are
+BROKEN = (zipfile.BadZipFile, zlib.error, struct.error, OSError, EOFError, ValueError, RuntimeError, OverflowError)
 
 
 @final
@@ -166,7 +170,7 @@ def unpack(path: Path, folder: Path) -> Bundle:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = {info.filename: member(archive, info) for info in archive.infolist()}
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except BROKEN as error:
         raise InputError(f"{path}: not readable as a bundle ({error}); copy it anew") from error
     index = read_index(path, members.pop(INDEX, b""))
     whole(path, index, members)

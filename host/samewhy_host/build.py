@@ -66,8 +66,8 @@ class Builder:
         return self.made[-1].sha256 if self.made else None
 
 
-def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]:
-    """Make every artifact of the study in `folder`; finished steps are used again.
+def build(file: StudyFile, folder: Path, told: Told, steps: Steps | None = None) -> tuple[Manifest, Dataset]:
+    """Make every artifact of the study in `folder`; finished `steps`, its own without others, are used again.
 
     Raises:
         SamewhyError: the data, the network or a gate; what was finished before stays.
@@ -75,7 +75,7 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
     study = file.study
     module_file.importable(file.path.parent)
     data = open_dataset(study.data, file.path.parent, study.study.seed)
-    builder = Builder(file, folder, told, data, Steps(folder / "steps"))
+    builder = Builder(file, folder, told, data, steps or Steps(folder / "steps"))
     audited = data.test.take(stratified(data.test.labels, study.audit.samples, builder.seed))
     fitting(study.explainers(), audited.samples, builder.seed)  # what does not fit is told before any training
     schemes.makeable(study.quantize.scheme)
@@ -88,7 +88,8 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
         if extra.name in known:
             raise InputError(f"[[rung]] name {extra.name!r} is taken; the ladder has: {', '.join(sorted(known))}")
         known.add(extra.name)
-        rungs.append(Step(extra.name, extra.address))
+        if extra.address:
+            rungs.append(Step(extra.name, extra.address))
     made = Manifest(
         question=study.study.question,
         seed=builder.seed,

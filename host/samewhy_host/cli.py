@@ -1,11 +1,12 @@
-"""``samewhy study | build | explain | audit | report | release | bundle | gate | compare | tables | sanity``: the
-verbs of the host part.
+"""``samewhy study | sweep | build | explain | audit | report | release | bundle | gate | compare | tables | sanity``:
+the verbs of the host part.
 
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,6 +22,7 @@ from samewhy_edge.errors import ExtraError
 if TYPE_CHECKING:
     from samewhy_host.crew import Crew
     from samewhy_host.run import Run
+    from samewhy_host.show import Show
 
 StudyArgument = Annotated[Path, typer.Argument(help="a study file (.toml)")]
 RunArgument = Annotated[Path, typer.Argument(help="folder of a run that has been audited")]
@@ -39,6 +41,7 @@ NEEDED = (
     "matplotlib",
     "jinja2",
     "PIL",
+    "tomli_w",
 )
 
 
@@ -48,6 +51,23 @@ def study(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = Non
         from samewhy_host.run import studied
 
         page = studied(run)
+    tell(page)
+
+
+def sweep(
+    study: Annotated[Path, typer.Argument(help="a study file with a [sweep] table (.toml)")],
+    out: OutOption,
+    scheduler: SchedulerOption = None,
+) -> None:
+    """Run one study over several settings, and draw where accuracy and reasons break."""
+    need_host()
+    from samewhy_host.sweep import read_sweep
+
+    points = read_sweep(study)
+    with shown(out) as show, hired(scheduler) as crew:
+        from samewhy_host.sweeping import swept
+
+        page = swept(points, out, show, crew)
     tell(page)
 
 
@@ -220,15 +240,27 @@ def opened(study: Path, folder: Path, scheduler: str | None = None) -> Iterator[
         WorkerError: the scheduler or its workers.
     """
     need_host()
-    from samewhy_edge.files import writable
     from samewhy_host.run import Run
-    from samewhy_host.show import Show
     from samewhy_host.study import read_study
 
     file = read_study(study)
+    with shown(folder) as show, hired(scheduler) as crew:
+        yield Run(file, folder, show, crew)
+
+
+@contextmanager
+def shown(folder: Path) -> Iterator["Show"]:
+    """Lines and bars of work that leaves its results in the folder.
+
+    Raises:
+        OutputError: the folder.
+    """
+    from samewhy_edge.files import writable
+    from samewhy_host.show import Show
+
     writable(folder)
-    with hired(scheduler) as crew, progress_bar() as bars:
-        yield Run(file, folder, Show(bars.console.print, lambda name, total: bar(bars, name, total)), crew)
+    with progress_bar() as bars:
+        yield Show(partial(bars.console.print, markup=False), lambda name, total: bar(bars, name, total))
 
 
 @contextmanager

@@ -124,7 +124,7 @@ def gate_quantized(tflite: Path, quantized: Path, samples: Samples, how: Quantiz
     expected, found = open_predictor(f"litert:{tflite}?kernels=reference")(samples), subject(samples)
     bounds = {"bounds": {"label_agreement": how.labels, "sqnr_db": how.sqnr}, "samples": len(samples)}
     report = {**ends(subject, samples, how), **drift(expected, found), **bounds}
-    problem = trouble(report)
+    problem = trouble(report, how)
     if problem:
         layer, noise = noisiest(tflite, quantized, samples[:32], kernels)
         raise GateError(
@@ -194,18 +194,17 @@ def drift(expected: Scores, found: Scores) -> dict[str, float]:
     }
 
 
-def trouble(report: dict[str, Any]) -> str | None:
+def trouble(report: dict[str, Any], how: Quantize = INT8) -> str | None:
     """The first limit that is broken, in words."""
-    outside = report["input"]["max_error_steps"] if "input" in report else 0.0
-    if outside > 1:
+    outside = report["input"]["max_error_steps"] if how.kind.ends else 0.0
+    if outside > how.kind.room:
         return f"samples fall outside the input's range by {outside:.1f} steps"
     if report["distinct_outputs"] < 0.1:
         return f"only {report['distinct_outputs']:.1%} of the outputs are distinct"
-    labels, noise = report["bounds"]["label_agreement"], report["bounds"]["sqnr_db"]
-    if report["label_agreement"] < labels:
-        return f"labels agree on {report['label_agreement']:.1%} of the samples, at least {labels:.0%} is expected"
-    if not report["sqnr_db"] >= noise:
-        return f"scores have an SQNR of {report['sqnr_db']:.1f} dB, at least {noise:.0f} dB is expected"
+    if report["label_agreement"] < how.labels:
+        return f"labels agree on {report['label_agreement']:.1%} of the samples, at least {how.labels:.0%} is expected"
+    if not report["sqnr_db"] >= how.sqnr:
+        return f"scores have an SQNR of {report['sqnr_db']:.1f} dB, at least {how.sqnr:.0f} dB is expected"
     return None
 
 

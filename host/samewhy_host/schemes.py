@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Literal, final
 
+import numpy as np
+
 from samewhy_edge.errors import ExtraError, InputError
 
 Scheme = Literal[
@@ -30,6 +32,11 @@ class Kind:
     ends: str | None  # dtype of the input and of the output; None where they hold real numbers
     bits: int  # of a weight
     calibrated: bool = True  # whether samples set the ranges of its activations
+
+    @property
+    def room(self) -> int:
+        """Steps by which a sample may lie outside the input's range: a step of eight bits, however fine the type."""
+        return 2 ** (np.iinfo(self.ends).bits - 8) if self.ends else 0
 
 
 SCHEMES: Mapping[str, Kind] = {
