@@ -6,6 +6,7 @@ SamewhyError
 ├── InputError       samples, targets or settings do not fit what they are given to
 ├── ExtraError       a part of the package is not installed
 ├── GateError        a converted model no longer answers like the one it was made from
+├── WireError        what is asked over a wire cannot be reached, or does not answer as it should
 ├── ContractError    a predictor breaks the promises of `samewhy_edge.predictor.Predictor`
 └── OutputError      a result cannot be written
 
@@ -38,6 +39,10 @@ class ExtraError(SamewhyError):
 
 class GateError(SamewhyError):
     """A converted model no longer answers like the one it was made from."""
+
+
+class WireError(SamewhyError):
+    """What is asked over a wire cannot be reached, or does not answer as it should."""
 
 
 class ContractError(SamewhyError):
