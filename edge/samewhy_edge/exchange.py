@@ -65,6 +65,10 @@ class Exchange:
             time.sleep(pause)
         raise WireError(f"{self.where}: not asked at all")  # of no tries
 
+    def __del__(self) -> None:
+        """Kept connections end with whoever kept them."""
+        self._forget()
+
     @property
     def where(self) -> str:
         """The server, as it stands in an address."""

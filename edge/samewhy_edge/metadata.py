@@ -136,5 +136,9 @@ def rung_of(where: str, server: Table, model: Table) -> Rung:
     names = (server.get("name"), server.get("version"), model.get("platform"), model.get("name"))
     runtime = " ".join(str(name) for name in names if name)
     versions = model.get("versions")
-    kernels = f"unknown, model version {', '.join(map(str, versions))}" if isinstance(versions, list) else "unknown"
-    return Rung(Artifact(UNKNOWN, 0), runtime, kernels, f"unknown, behind {where}")
+    kernels = (
+        f"{UNKNOWN}, model version {', '.join(map(str, versions))}"
+        if isinstance(versions, list) and versions
+        else UNKNOWN
+    )
+    return Rung(Artifact(UNKNOWN, 0), runtime, kernels, f"{UNKNOWN}, behind {where}")

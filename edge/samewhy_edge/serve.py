@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer
@@ -183,7 +184,7 @@ class Listener(TCPServer):
     def url(self) -> str:
         """Where the model is found, as an address that samewhy opens."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.socket.getsockname()[1]}/{self.service.name}"
+        return f"http://{host}:{self.server_address[1]}/{self.service.name}"
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """A thread for a connection, or at once a word that there is no place."""
@@ -193,7 +194,7 @@ class Listener(TCPServer):
         refused = RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "all connections are at work; ask again later", LATER)
         with contextlib.suppress(OSError):
             request.settimeout(TICK)
-            request.sendall(_raw(refused.reply()))
+            request.sendall(written(refused.reply(), close=True))
         self.shutdown_request(request)
 
     def service_actions(self) -> None:
@@ -239,7 +240,6 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.server.places.allow(self.connection, READ)
         if self.server.service.closing.is_set():
-            self.request_version = self.protocol_version
             self._refuse(RefusedError(HTTPStatus.SERVICE_UNAVAILABLE, "this server is being stopped", LATER))
         else:
             super().handle_one_request()
@@ -261,10 +261,6 @@ class Handler(BaseHTTPRequestHandler):
         status = HTTPStatus(code)
         self._refuse(RefusedError(status, f"{message or status.phrase}; expected a request of HTTP/1.1"))
 
-    def version_string(self) -> str:
-        """What serves, and nothing of Python."""
-        return SERVER
-
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: a line a query is no use to anybody."""
 
@@ -284,8 +280,7 @@ class Handler(BaseHTTPRequestHandler):
     def _body(self, most: int) -> bytes:
         size = self._length(most)
         if size and self.headers.get("Expect", "").lower() == "100-continue":
-            self.send_response_only(HTTPStatus.CONTINUE)
-            self.end_headers()
+            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         body = self.rfile.read(size)
         if len(body) < size:
@@ -323,22 +318,23 @@ class Handler(BaseHTTPRequestHandler):
                 pass
 
     def _send(self, reply: Reply, close: bool) -> None:
-        self.send_response(reply.status)
-        for name, value in fields(reply, close).items():
-            self.send_header(name, value)  # "Connection: close" closes it
-        self.end_headers()
-        self.wfile.write(reply.body)
+        self.close_connection = close
+        self.wfile.write(written(reply, close))
         self.wfile.flush()
 
 
-def fields(reply: Reply, close: bool) -> dict[str, str]:
-    """The header of a reply."""
-    kind = "application/octet-stream" if LENGTH in reply.headers else "application/json"
-    ending = {"Connection": "close"} if close else {}
-    return {"Content-Type": kind, "Content-Length": str(len(reply.body)), **reply.headers, **ending}
-
-
-def _raw(reply: Reply) -> bytes:
-    lines = [f"HTTP/1.1 {reply.status} {HTTPStatus(reply.status).phrase}"]
-    lines += [f"{name}: {value}" for name, value in fields(reply, close=True).items()]
+def written(reply: Reply, close: bool) -> bytes:
+    """A reply as HTTP has it."""
+    fields = {
+        "Server": SERVER,
+        "Date": formatdate(usegmt=True),
+        "Content-Type": "application/octet-stream" if LENGTH in reply.headers else "application/json",
+        "Content-Length": str(len(reply.body)),
+        **reply.headers,
+        **({"Connection": "close"} if close else {}),
+    }
+    lines = [
+        f"HTTP/1.1 {reply.status:d} {HTTPStatus(reply.status).phrase}",
+        *(": ".join(one) for one in fields.items()),
+    ]
     return "\r\n".join([*lines, "", ""]).encode() + reply.body
