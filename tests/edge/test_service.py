@@ -88,7 +88,7 @@ def test_readiness_ends_when_the_server_is_being_stopped() -> None:
     ("method", "path", "status", "sentence"),
     [
         ("GET", "/", 404, "nothing at /; known: /v2, /v2/models/model"),
-        ("GET", "/v2/modles/model", 404, "nothing at /v2/modles/model"),
+        ("GET", "/v2/model/model", 404, "nothing at /v2/model/model"),
         ("GET", "/v2/models/model/infer/more", 404, "nothing at"),
         ("GET", "//[", 404, "nothing at"),
         ("GET", "/v2/models/other", 404, "no model other; known: model of version 1"),
