@@ -22,6 +22,7 @@ Table = Mapping[str, Any]
 TOLD = {"artifact_sha256": str, "artifact_bytes": int, "runtime": str, "kernels": str, "machine": str}
 UNKNOWN = "unknown"
 LARGEST, HEAD = 30 * 2**20, 4096  # bytes of a request where the server does not say; of what is not samples
+AT_ONCE = 32  # requests at the same time, whatever a server says
 DIGITS = 24  # bytes of a number in JSON, at most
 
 
@@ -125,6 +126,12 @@ def together(told: Table, size: int) -> int:
     bounds = [told.get(name) for name in ("most_samples", "most_bytes")]
     rows, content = (bound if type(bound) is int else None for bound in bounds)
     return max(1, min(BATCH, rows or BATCH, ((content or LARGEST) - HEAD) // size))
+
+
+def at_once_of(told: Table) -> int:
+    """How many requests the server answers at the same time, within reason; 1 where it does not say."""
+    found = told.get("at_once")
+    return min(AT_ONCE, max(1, found)) if type(found) is int else 1
 
 
 def rung_of(where: str, server: Table, model: Table) -> Rung:

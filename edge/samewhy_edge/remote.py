@@ -30,6 +30,7 @@ from samewhy_edge.metadata import (
     UNKNOWN,
     End,
     Table,
+    at_once_of,
     binary_of,
     coding_of,
     end_of,
@@ -129,8 +130,7 @@ def open_http(address: Address) -> Subject:
     classes = remote(np.zeros((1, *sample), np.float32)).shape[1]
     wire = f"{exchange.where}{path}, {'binary' if binary else 'JSON'}"
     spec = Spec(sample, classes, rung_of(exchange.where, server, model), into, out, wire)
-    at_once = address.count("at_once", max(1, told["at_once"]) if type(told.get("at_once")) is int else 1)
-    subject = Subject(spec, remote, remote.coded if into else None, at_once)
+    subject = Subject(spec, remote, remote.coded if into else None, address.count("at_once", at_once_of(told)))
     return subject if spec.rung.artifact.bytes else replace(subject, spec=replace(spec, rung=marked(subject)))
 
 
