@@ -76,7 +76,7 @@ $(VENV)/host.stamp: pyproject.toml
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml $(VENV)/host.stamp
-	$(BIN)/pip install $(PIP_FLAGS) -e '.[host,bridge,serve,dev]'
+	$(BIN)/pip install $(PIP_FLAGS) -e '.[host,bridge,serve,dask,dev]'
 	touch $@
 
 $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')

@@ -8,6 +8,7 @@ SamewhyError
 ├── GateError        a converted model no longer answers like the one it was made from
 ├── WireError        what is asked over a wire cannot be reached, or does not answer as it should
 ├── ContractError    a predictor breaks the promises of `samewhy_edge.predictor.Predictor`
+├── WorkerError      those who should ask a rung are not there, or would answer as another rung
 └── OutputError      a result cannot be written
 
 Every message says what was found, what was expected and what to do.
@@ -47,6 +48,10 @@ class WireError(SamewhyError):
 
 class ContractError(SamewhyError):
     """A predictor breaks the promises of `samewhy_edge.predictor.Predictor`."""
+
+
+class WorkerError(SamewhyError):
+    """Those who should ask a rung are not there, or would answer as another rung."""
 
 
 class OutputError(SamewhyError):

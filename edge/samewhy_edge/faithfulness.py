@@ -124,13 +124,17 @@ def explains_again(measure: Measure) -> bool:
     return any(isinstance(part.how, Again) for part in leaves([measure]))
 
 
+def refilled(measure: Measure, change: Callable[[Any], Any]) -> Measure:
+    """The measure with its fill, or those of its parts, changed."""
+    if isinstance(measure.how, Joint):
+        parts = tuple(refilled(one, change) for one in measure.how.parts)
+        return replace(measure, how=replace(measure.how, parts=parts))
+    return replace(measure, how=replace(measure.how, fill=change(measure.how.fill)))  # type: ignore[type-var]  # they are dataclasses
+
+
 def filled(measure: Measure, fill: Fill) -> Measure:
     """The measure with another fill for what it hides; what starts from a blur still does."""
-    if isinstance(measure.how, Joint):
-        return replace(measure, how=replace(measure.how, parts=tuple(filled(one, fill) for one in measure.how.parts)))
-    if isinstance(measure.how.fill, Blur):
-        return measure
-    return replace(measure, how=replace(measure.how, fill=fill))  # type: ignore[type-var]  # they are dataclasses
+    return refilled(measure, lambda own: own if isinstance(own, Blur) else fill)
 
 
 def adcc(drop: float, coherency: float, complexity: float) -> float:

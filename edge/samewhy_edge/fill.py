@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,7 +122,15 @@ class Background:
 Fill = float | ZeroPoint | Mean | Blur | Background
 
 
-def backgrounds(fill: Fill, samples: Samples) -> Samples:
+class Filling(Protocol):
+    """Anything that knows what these samples become, such as backgrounds that were made elsewhere."""
+
+    def backgrounds(self, samples: Samples) -> Samples:
+        """(N, *S, C)."""
+        ...
+
+
+def backgrounds(fill: Fill | Filling, samples: Samples) -> Samples:
     """What a query shows of each sample where its mask keeps nothing: (N, *S, C).
 
     Raises:

@@ -14,7 +14,7 @@ import numpy as np
 from samewhy_edge.arrays import Answers, Keep, Sample, Samples, Scores
 from samewhy_edge.blend import blend, blend_codes
 from samewhy_edge.errors import InputError
-from samewhy_edge.fill import Fill, backgrounds
+from samewhy_edge.fill import Fill, Filling, backgrounds
 from samewhy_edge.plan import Each, Plan
 from samewhy_edge.predictor import Predictor, Subject, check_samples
 from samewhy_edge.repeats import without_repeats
@@ -41,7 +41,7 @@ def ask(
     predictor: Predictor,
     samples: Samples,
     plan: Plan | Each,
-    fill: Fill = 0.0,
+    fill: Fill | Filling = 0.0,
     progress: Progress = lambda _: None,
     others: Sequence[Predictor] = (),
 ) -> Answers:

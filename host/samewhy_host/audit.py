@@ -27,7 +27,7 @@ from samewhy_edge.resolution import Resolution, hiding, resolution
 from samewhy_edge.rung import Rung, changed
 from samewhy_host import stats, verdict
 from samewhy_host.data.dataset import Split
-from samewhy_host.stats import LEVEL, Values, estimate, holm, tidy
+from samewhy_host.stats import LEVEL, Sampling, Values, estimate, holm, tidy
 from samewhy_host.verdict import Case
 
 if TYPE_CHECKING:  # the report reads this module's schema, and needs no torch for it
@@ -48,6 +48,7 @@ class Asked:
     rung: Rung
     scores: Scores  # (T, K)
     given: Mapping[str, "Given"]  # by explainer name
+    above: str | None = None  # the rung that it was made from, where that is not the one before it
 
 
 @final
@@ -152,8 +153,9 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
     """A row a rung: what it is, how accurate, and where its label is not the reference's."""
     labels = asked[0].scores.argmax(axis=1)
     rows = []
-    for place, one in enumerate(asked):
-        answers = one.scores.argmax(axis=1)
+    neighbours = above_of(asked)
+    for one in asked:
+        answers, above = one.scores.argmax(axis=1), neighbours.get(one.name)
         flipped = answers != labels
         rows.append(
             {
@@ -163,7 +165,8 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
                 "runtime": one.rung.runtime,
                 "kernels": one.rung.kernels,
                 "machine": one.rung.machine,
-                "changed": list(changed(asked[place - 1].rung, one.rung)) if place else [],
+                "above": above.name if above else None,
+                "changed": list(changed(above.rung, one.rung)) if above else [],
                 "accuracy": tidy(float((answers == test.labels).mean())),
                 "flips": int(flipped.sum()),
                 "tested": len(labels),
@@ -177,8 +180,14 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
 def pairs(asked: Sequence[Asked]) -> list[tuple[Asked, Asked]]:
     """Every rung with the reference, then with its neighbour above where that is another one."""
     against_reference = [(one, asked[0]) for one in asked[1:]]
-    against_neighbour = [(below, above) for above, below in pairwise(asked[1:])]
-    return against_reference + against_neighbour
+    neighbours = ((one, above_of(asked)[one.name]) for one in asked[1:])
+    return against_reference + [(below, above) for below, above in neighbours if above is not asked[0]]
+
+
+def above_of(asked: Sequence[Asked]) -> dict[str, Asked]:
+    """By name of each rung below the reference: its neighbour above, the one before it unless it names another."""
+    by_name = {one.name: one for one in asked}
+    return {below.name: by_name[below.above] if below.above else above for above, below in pairwise(asked)}
 
 
 def agreement_rows(
@@ -252,7 +261,7 @@ def is_drawn(arrays: Arrays) -> bool:
 
 def cause_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], verdicts: Sequence[Row]) -> list[Row]:
     """By explainer: the first step down the ladder that changed the reasons."""
-    steps = [(above.name, below.name) for above, below in pairwise(asked)]
+    steps = [(above.name, name) for name, above in above_of(asked).items()]
     return verdict.causes(verdicts, [one.name for one in all_explained], steps)
 
 
@@ -270,9 +279,7 @@ def twin_row(
     reference: Asked,
     all_explained: Sequence[Explained],
     test: Split,
-    resamples: int,
-    seed: int,
-    level: float = LEVEL,
+    sampling: Sampling,
 ) -> Row | None:
     """What the network that was trained apart is, and how its maps agree with the reference's; None without one.
 
@@ -282,7 +289,7 @@ def twin_row(
         return None
     labels = twin.scores.argmax(axis=1)
     rows = [
-        {"explainer": one.name, "measure": measure.name, **stats.mean(values, resamples, seed, level).row()}
+        {"explainer": one.name, "measure": measure.name, **sampling.mean(values).row()}
         for one in all_explained
         if one.twin is not None
         for measure in MEASURES

@@ -1,14 +1,15 @@
-"""``samewhy study | build | explain | audit | report | release | gate | compare | tables | sanity``: the
-verbs of the host part.
+"""``samewhy study | sweep | build | explain | audit | report | release | bundle | gate | compare | tables | sanity``:
+the verbs of the host part.
 
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -19,11 +20,16 @@ from samewhy_edge.cli import progress_bar, stdout
 from samewhy_edge.errors import ExtraError
 
 if TYPE_CHECKING:
+    from samewhy_host.crew import Crew
     from samewhy_host.run import Run
+    from samewhy_host.show import Show
 
 StudyArgument = Annotated[Path, typer.Argument(help="a study file (.toml)")]
 RunArgument = Annotated[Path, typer.Argument(help="folder of a run that has been audited")]
 OutOption = Annotated[Path, typer.Option("--out", help="folder of the run; finished steps in it are used again")]
+SchedulerOption = Annotated[
+    str | None, typer.Option("--scheduler", help="tcp://host:8786, a Dask scheduler whose workers do the asking")
+]
 NEEDED = (
     "torch",
     "torch_pruning",
@@ -35,15 +41,33 @@ NEEDED = (
     "matplotlib",
     "jinja2",
     "PIL",
+    "tomli_w",
 )
 
 
-def study(study: StudyArgument, out: OutOption) -> None:
+def study(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = None) -> None:
     """Build, explain, audit and report: the whole study."""
-    with opened(study, out) as run:
+    with opened(study, out, scheduler) as run:
         from samewhy_host.run import studied
 
         page = studied(run)
+    tell(page)
+
+
+def sweep(
+    study: Annotated[Path, typer.Argument(help="a study file with a [sweep] table (.toml)")],
+    out: OutOption,
+    scheduler: SchedulerOption = None,
+) -> None:
+    """Run one study over several settings, and draw where accuracy and reasons break."""
+    need_host()
+    from samewhy_host.sweep import read_sweep
+
+    points = read_sweep(study)
+    with shown(out) as show, hired(scheduler) as crew:
+        from samewhy_host.sweeping import swept
+
+        page = swept(points, out, show, crew)
     tell(page)
 
 
@@ -65,9 +89,9 @@ def explain(study: Path, out: Path) -> None:
     tell(out / "records")
 
 
-def audit(study: StudyArgument, out: OutOption) -> None:
+def audit(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = None) -> None:
     """Compare every rung with the reference and with its neighbour above."""
-    with opened(study, out) as run:
+    with opened(study, out, scheduler) as run:
         from samewhy_host.run import audited
 
         audited(run)
@@ -151,6 +175,7 @@ def sanity(
     input: Annotated[Path, typer.Option("--input", help=".npy or .npz with samples (N, *S, C)")],
     out: Annotated[Path, typer.Option("--out", help="folder for the tables and the figure")],
     methods: Annotated[Path | None, typer.Option("--methods", help="a methods file (.toml); without it two")] = None,
+    empty: Annotated[Path | None, typer.Option("--empty", help=".npy or .npz with samples without an object")] = None,
 ) -> None:
     """Shuffle the weights of a `.tflite`, layer by layer: do its explanations change with them?"""
     need_host()
@@ -164,39 +189,101 @@ def sanity(
     subject = open_predictor(address)
     given = read_inputs(input, subject.spec.sample)
     targets = subject(given.samples).argmax(axis=1) if given.targets is None else given.targets
+    nothing = read_inputs(empty, subject.spec.sample).samples if empty else None
     with progress_bar() as bars:
         task = bars.add_task("queries", total=None)
-        found = checked(
-            address, given.samples, targets, how.explainers(), how.seed, out, progress=lambda n: bars.advance(task, n)
-        )
+        asked = (address, given.samples, targets, how.explainers(), how.seed, out)
+        found = checked(*asked, progress=lambda n: bars.advance(task, n), empty=nothing)
         bars.remove_task(task)
     table = Table("explainer", "verdict", "agreement", "threshold", "samples", box=None, pad_edge=False)
     for row in found["verdicts"]:
         shown = (number(row["value"]), number(row["threshold"]), f"{row['samples']} of {found['samples']}")
         table.add_row(row["explainer"], row["verdict"], *shown)
     stdout.print(table)
+    if found["empty"]:
+        stdout.print(emptied(found["empty"]))
     tell(out / "sanity.png")
 
 
+def emptied(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What maps say where there is nothing, as a share of what they say of real samples."""
+    table = Table("explainer", "mass without an object", "peak", "silent", box=None, pad_edge=False)
+    for row in rows:
+        shown = (ratio["value"] for ratio in (row["mass"], row["peak"]))
+        said = ("undefined" if value is None else f"{value:.3f}" for value in shown)
+        table.add_row(row["explainer"], *said, f"{row['silent']} of {row['empty']}")
+    return table
+
+
+def bundle(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", help="the bundle to write, such as model.samewhy")],
+    study: Annotated[Path | None, typer.Option("--study", help="the study file, where its data lie beside it")] = None,
+) -> None:
+    """Pack what a device needs to verify the file that it will run: one zip."""
+    with opened(study or run / "study.toml", run) as opened_run:
+        from samewhy_host.bundling import bundle as bundled
+
+        digest = bundled(opened_run, out)
+    stdout.print(f"sha256 {digest}")
+    tell(out)
+
+
 @contextmanager
-def opened(study: Path, folder: Path) -> Iterator["Run"]:
+def opened(study: Path, folder: Path, scheduler: str | None = None) -> Iterator["Run"]:
     """A run of the study in the folder, with bars while it lasts.
 
     Raises:
-        ExtraError: the host part is not installed.
+        ExtraError: the host part is not installed, or what speaks to a scheduler.
         InputError: the study file.
         OutputError: the folder.
+        WorkerError: the scheduler or its workers.
     """
     need_host()
-    from samewhy_edge.files import writable
     from samewhy_host.run import Run
-    from samewhy_host.show import Show
     from samewhy_host.study import read_study
 
     file = read_study(study)
+    with shown(folder) as show, hired(scheduler) as crew:
+        yield Run(file, folder, show, crew)
+
+
+@contextmanager
+def shown(folder: Path) -> Iterator["Show"]:
+    """Lines and bars of work that leaves its results in the folder.
+
+    Raises:
+        OutputError: the folder.
+    """
+    from samewhy_edge.files import writable
+    from samewhy_host.show import Show
+
     writable(folder)
     with progress_bar() as bars:
-        yield Run(file, folder, Show(bars.console.print, lambda name, total: bar(bars, name, total)))
+        yield Show(partial(bars.console.print, markup=False), lambda name, total: bar(bars, name, total))
+
+
+@contextmanager
+def hired(scheduler: str | None) -> Iterator["Crew"]:
+    """Who does the asking: threads of this process, or the workers of a Dask scheduler.
+
+    Raises:
+        ExtraError: what speaks to a scheduler is not installed.
+        WorkerError: the scheduler or its workers.
+    """
+    from samewhy_host.crew import Threads
+
+    if scheduler is None:
+        yield Threads()
+        return
+    if find_spec("distributed") is None:
+        raise ExtraError(
+            "--scheduler needs distributed, not installed here; install it with: pip install 'samewhy[dask]'"
+        )
+    from samewhy_host.dask_crew import connected
+
+    with connected(scheduler) as crew:
+        yield crew
 
 
 def bar(bars: Progress, name: str, total: int) -> Callable[[int], None]:

@@ -5,8 +5,8 @@ nothing scores (the reference's scores dealt to the wrong masks), and beside the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,11 @@ from numpy.typing import NDArray
 from samewhy_edge.arrays import Maps
 from samewhy_edge.complexity import SHAPE
 from samewhy_edge.faithfulness import Measure, explains_again
-from samewhy_host import stats
-from samewhy_host.judging import Values
+from samewhy_host.judging import Court, Judging, Put, Values
+from samewhy_host.stats import Sampling
+
+if TYPE_CHECKING:
+    from samewhy_host.audit import Explained
 
 Row = dict[str, Any]
 Key = tuple[str, str]  # rung, explainer
@@ -32,6 +35,18 @@ class Judgements:
     random: Mapping[str, Values]  # by explainer: maps that know nothing, on the reference
 
 
+def judgings(names: Sequence[str], all_explained: Sequence["Explained"], court: Court) -> list[Judging]:
+    """What each rung is asked: its own maps, then the reference's; the reference, maps that know nothing instead."""
+    reference = names[0]
+    found = []
+    for name in names:
+        own = [Put(one.explainer, one.plan, one.maps[name]) for one in all_explained]
+        others = (one.random if name == reference else one.maps[reference] for one in all_explained)
+        lent = [replace(put, maps=maps, again=False) for put, maps in zip(own, others, strict=True)]
+        found.append(Judging(court, (*own, *lent)))
+    return found
+
+
 def gathered(
     names: Sequence[str],
     explainers: Sequence[str],
@@ -46,25 +61,6 @@ def gathered(
     rest = {name: values[len(explainers) :] for name, values in zip(names, found, strict=True)}
     lent = {(name, one): rest[name][i] for name in names[1:] for i, one in enumerate(explainers)}
     return Judgements(measures, own, lent, dict(zip(explainers, rest[first], strict=True)))
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How means over samples get their intervals."""
-
-    resamples: int
-    seed: int
-    level: float = stats.LEVEL
-
-    def mean(self, values: NDArray[np.float64]) -> stats.Mean:
-        """Of values (N,); infinite ones count as undefined."""
-        return stats.mean(np.where(np.isfinite(values), values, np.nan), self.resamples, self.seed, self.level)
-
-    def moved(self, values: NDArray[np.float64], name: str = "moved") -> Row:
-        """The mean of paired differences with its interval."""
-        found = self.mean(values)
-        return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
 
 
 def faithfulness_rows(

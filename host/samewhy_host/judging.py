@@ -4,17 +4,17 @@ Faithfulness is a relation between a map and the file that it speaks about. So a
 and whoever wants to explain a deployed file with the float network's maps finds here what that costs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Answers, Maps, Samples, Targets
 from samewhy_edge.explain import Explainer, describe, described, estimated, knowing, of_targets
-from samewhy_edge.faithfulness import Measure, bill, explains_again, filled, leaves, named
+from samewhy_edge.faithfulness import Measure, bill, explains_again, filled, leaves, named, refilled
 from samewhy_edge.files import sha256
 from samewhy_edge.fill import Fill
 from samewhy_edge.judge import Case, as_they_are, judge, softmax
@@ -23,9 +23,7 @@ from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Predictor, Subject
 from samewhy_edge.quant import Affine
 from samewhy_edge.query import Progress, ask
-
-if TYPE_CHECKING:  # the study file reads this module's settings, and audits nothing
-    from samewhy_host.audit import Explained
+from samewhy_host.questions import carried, fill_part, laid, plan_part
 
 Values = NDArray[np.float64]  # (measures, N), NaN where undefined
 DEFAULT = ("deletion", "insertion", "mu-fidelity")
@@ -58,6 +56,12 @@ class Put:
     plan: Plan | Each
     maps: Maps
     again: bool = True  # whether measures that make new maps are asked: not of maps that another rung made
+
+    def part(self, start: int, stop: int) -> "Put":
+        """The same of some of the samples."""
+        fill = fill_part(self.explainer.fill, start, stop)
+        explainer = replace(self.explainer, fill=fill)  # type: ignore[type-var]  # explainers are dataclasses
+        return replace(self, explainer=explainer, plan=plan_part(self.plan, start, stop), maps=self.maps[start:stop])
 
 
 @final
@@ -97,6 +101,23 @@ class Judging:
     def bill(self) -> int:
         """Queries at most."""
         return sum(self.court.bill(one) for one in self.puts)
+
+    def carried(self) -> "Judging":
+        """The same without a file to read: every fill is laid out for its samples."""
+        samples = self.court.samples
+        measures = tuple(refilled(one, lambda fill: laid(fill, samples)) for one in self.court.measures)
+        puts = (replace(one, explainer=carried(one.explainer, samples)) for one in self.puts)
+        return Judging(replace(self.court, measures=measures), tuple(puts))
+
+    def part(self, start: int, stop: int) -> "Judging":
+        """The same of some of the samples."""
+        court = replace(
+            self.court,
+            samples=self.court.samples[start:stop],
+            targets=self.court.targets[start:stop],
+            measures=tuple(refilled(one, lambda fill: fill_part(fill, start, stop)) for one in self.court.measures),
+        )
+        return Judging(court, tuple(one.part(start, stop) for one in self.puts))
 
     def inputs(self) -> dict[str, Any]:
         """What decides the values besides the rung, as JSON."""
@@ -143,15 +164,3 @@ def explained_again(predictor: Predictor, put: Put, progress: Progress, samples:
     """Maps of other samples under the masks of the first ones."""
     answers = ask(predictor, samples, put.plan, put.explainer.fill, progress)
     return estimated(knowing(put.explainer, samples).estimate, put.plan, of_targets(answers, targets))
-
-
-def judgings(names: Sequence[str], all_explained: Sequence["Explained"], court: Court) -> list[Judging]:
-    """What each rung is asked: its own maps, then the reference's; the reference, maps that know nothing instead."""
-    reference = names[0]
-    found = []
-    for name in names:
-        own = [Put(one.explainer, one.plan, one.maps[name]) for one in all_explained]
-        others = (one.random if name == reference else one.maps[reference] for one in all_explained)
-        lent = [replace(put, maps=maps, again=False) for put, maps in zip(own, others, strict=True)]
-        found.append(Judging(court, (*own, *lent)))
-    return found

@@ -1,34 +1,38 @@
 """A run of a study in a folder: build, ask, audit, report, each standing on the finished steps of the one before."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_edge import explain, hierarchy
 from samewhy_edge.arrays import Samples, Targets
-from samewhy_edge.explain import Adaptive, Explainer, adapted, describe, of_targets
-from samewhy_edge.files import sha256, write_bytes, write_json, write_npz
-from samewhy_edge.fill import Background, Fill, backgrounds
+from samewhy_edge.explain import Adaptive, Explainer, again, of_targets
+from samewhy_edge.files import write_bytes, write_json, write_npz
+from samewhy_edge.fill import Background, Fill
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
+from samewhy_edge.quant import Affine
 from samewhy_edge.record import record_of, save
-from samewhy_host import asking, audit, gradients, manifest
+from samewhy_host import asking, audit, faithful, gradients, manifest
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
+from samewhy_host.crew import Crew, Located, Threads, Tools, found
 from samewhy_host.data.dataset import Dataset, Split
+from samewhy_host.devices import device
+from samewhy_host.faithful import Judgements, gathered, judgings
+from samewhy_host.judging import Court
 from samewhy_host.localised import localisation_measures, localisation_rows
 from samewhy_host.manifest import Manifest
 from samewhy_host.module_file import load_module
 from samewhy_host.report.page import write_report
 from samewhy_host.report.words import verdict_lines
 from samewhy_host.show import Show
+from samewhy_host.stats import Sampling
 from samewhy_host.steps import Steps
 from samewhy_host.study import StudyFile
 
@@ -41,11 +45,18 @@ class Run:
     file: StudyFile
     folder: Path
     show: Show
+    crew: Crew = field(default_factory=Threads)
+    shared: Path | None = None  # where steps lie that several runs have in common
 
     @property
     def steps(self) -> Steps:
         """Where finished steps lie."""
-        return Steps(self.folder / "steps")
+        return Steps(self.shared or self.folder / "steps")
+
+    @property
+    def tools(self) -> Tools:
+        """What the rungs are asked by."""
+        return Tools(self.steps, self.crew, self.show)
 
 
 @final
@@ -57,34 +68,41 @@ class Interview:
     data: Dataset
     audited: Split
     targets: Targets
-    subjects: Sequence[Subject]
-    asked: Sequence[Asked]
+    subjects: Sequence[Subject]  # the rungs that can be asked here, first
+    asked: Sequence[Asked]  # those, then devices that were asked elsewhere
     explained: Sequence[Explained]
+    outputs: Sequence[Affine | None]  # of all that were asked
+    twin: Asked | None = None  # a network that was trained apart; no rung
 
 
 def built(run: Run) -> tuple[Manifest, Dataset]:
     """Make the artifacts, and write ``manifest.json``, ``calibration.txt`` and a copy of the study."""
-    made, data = build(run.file, run.folder, run.show.line)
+    made, data = build(run.file, run.folder, run.show.line, run.steps)
     manifest.save(made, run.folder)
-    write_bytes(run.folder / "study.toml", run.file.path.read_bytes())
-    write_bytes(run.folder / "calibration.txt", ("\n".join(made.calibration) + "\n").encode())
+    write_bytes(run.folder / "study.toml", run.file.content)
+    write_bytes(run.folder / "calibration.txt", manifest.listed(made.calibration))
     return made, data
 
 
 def interviewed(run: Run) -> Interview:
     """Ask every rung everything, and write a record for each rung and explainer."""
     made, data = built(run)
-    rungs = Rungs(run.folder, made.rungs)
+    rungs = Rungs(run.folder, (*made.rungs, made.twin) if made.twin else made.rungs)
     subjects = asking.same_ends(rungs, data.sample, len(data.classes))
     audited = data.test.take(data.test.places(made.audit))
-    scores = asking.test_scores(rungs, subjects, data.test.samples, run.steps, run.show)
+    scores = asking.test_scores(rungs, subjects, data.test.samples, run.tools)
     targets = scores[0][data.test.places(made.audit)].argmax(axis=1)  # a fixed class: the reference's answer
     explainers = run.file.study.explainers()
     answers, others, questions = ask_all(run, rungs, subjects, audited, explainers, targets)
     asked = [
         Asked(step.name, subject.spec.rung, score, answer)
-        for step, subject, score, answer in zip(made.rungs, subjects, scores, answers, strict=True)
+        for step, subject, score, answer in zip(rungs.steps, subjects, scores, answers, strict=True)
     ]
+    twin = asked.pop() if made.twin else None
+    subjects = subjects[: len(asked)]
+    known = (run.file.path.parent, list(asked), questions, audited.samples, targets)
+    devices = [device(extra, *known) for extra in run.file.study.rung if extra.verified]
+    asked += [one for one, _ in devices]
     explained = [
         audit.explained(
             one,
@@ -95,10 +113,12 @@ def interviewed(run: Run) -> Interview:
             audited.samples,
             targets,
             made.seed,
+            twin,
         )
         for one in explainers
     ]
-    interview = Interview(made, data, audited, targets, subjects, asked, explained)
+    outputs = [subject.spec.output for subject in subjects] + [output for _, output in devices]
+    interview = Interview(made, data, audited, targets, subjects, asked, explained, outputs, twin)
     write_records(run, interview)
     return interview
 
@@ -117,12 +137,7 @@ def ask_all(
     decide what is asked, the reference's do, and the other rungs are asked what it was asked.
     """
     sample, seed = audited.samples.shape[1:], run.file.study.study.seed
-    decided = {
-        (one.name, draw): reference_asked(run, rungs, subjects[0], audited, one, targets, draw)
-        for one in explainers
-        if isinstance(one, Adaptive)
-        for draw in (0, 1)
-    }
+    decided = reference_asked(run, rungs.at(0, subjects[0]), audited, explainers, targets)
 
     def question(one: Explainer, draw: int) -> Question:
         known = decided.get((one.name, draw))
@@ -134,7 +149,7 @@ def ask_all(
     by_key = {(0, what.digest, what.fill): given for what, given in decided.values()}
     unique = {(place, what.digest, what.fill): (place, what) for place, what in wanted}
     asked = {key: one for key, one in unique.items() if key not in by_key}
-    given = asking.answers(rungs, subjects, list(asked.values()), audited.samples, run.steps, run.show)
+    given = asking.answers(rungs, subjects, list(asked.values()), audited.samples, run.tools)
     by_key |= dict(zip(asked, given, strict=True))
     answers = [
         {name: by_key[place, what.digest, what.fill] for name, what in shared.items()} for place in range(len(subjects))
@@ -144,43 +159,22 @@ def ask_all(
 
 
 def reference_asked(
-    run: Run, rungs: Rungs, reference: Subject, audited: Split, explainer: Explainer, targets: Targets, draw: int
-) -> tuple[Question, Given]:
-    """What the reference's scores made the explainer ask, and the reference's answers."""
+    run: Run, reference: Located, audited: Split, explainers: Sequence[Explainer], targets: Targets
+) -> dict[tuple[str, int], tuple[Question, Given]]:
+    """By adaptive explainer and draw: what the reference's scores made it ask, and the reference's answers."""
     samples, seed = audited.samples, run.file.study.study.seed
-    label = f"{explainer.name}{' (ceiling)' if draw else ''}"
-    run.show.line(f"{label}: {rungs.steps[0].name} decides what is asked")
-
-    def make(folder: Path) -> None:
-        start = time.perf_counter()
-        with asking.journalled(rungs.open(0), folder) as subject:
-            _, answers = adapted(subject, samples, targets, explainer, seed, draw)
-            write_npz(folder / "answers.npz", answers=answers, seconds=np.array(time.perf_counter() - start))
-
-    inputs = {
-        "rung": asdict(reference.spec.rung),
-        "samples": sha256(samples),
-        "targets": sha256(targets),
-        "explainer": describe(explainer),
-        "seed": seed,
-        "draw": draw,
-    }
-    done = run.steps.once(f"decide-{rungs.steps[0].name}", inputs, (*asking.CODE, explain, hierarchy), make)
-    answers, seconds = asking.load(done / "answers.npz", "answers", "seconds")
-    plan = again(explainer, samples, of_targets(answers, targets), seed, draw)
-    return Question(plan, explainer.fill, digest(plan), label), Given(answers, float(seconds))
-
-
-def again(explainer: Explainer, samples: Samples, scores: NDArray[np.float32], seed: int, draw: int) -> Plan | Each:
-    """The plan that an explainer comes to by these scores (N, M) of the targets."""
-    plan = explainer.plan(samples.shape[1:], seed, draw)
-    shown = samples != backgrounds(explainer.fill, samples)
-    while isinstance(explainer, Adaptive) and len(plan) < scores.shape[1]:
-        longer = explainer.refine(plan, scores[:, : len(plan)], shown)
-        if longer is None:
-            return plan
-        plan = longer
-    return plan
+    adaptive = [(one, draw) for one in explainers if isinstance(one, Adaptive) for draw in (0, 1)]
+    if adaptive:
+        run.show.line(
+            f"{reference.name} decides what is asked: {', '.join(dict.fromkeys(one.name for one, _ in adaptive))}"
+        )
+    pieces = [asking.deciding(reference, samples, targets, one, seed, draw) for one, draw in adaptive]
+    known = {}
+    for (one, draw), arrays in zip(adaptive, found(pieces, run.tools), strict=True):
+        given = asking.joined([arrays])
+        plan = again(one, samples, of_targets(given.answers, targets), seed, draw)
+        known[one.name, draw] = Question(plan, one.fill, digest(plan), asking.labelled(one, draw)), given
+    return known
 
 
 def write_records(run: Run, interview: Interview) -> None:
@@ -203,6 +197,8 @@ def audited(run: Run) -> dict[str, Any]:
     rows = audit.rung_rows(interview.asked, interview.data.test, places)
     shown = audit.gallery(interview.asked, interview.explained[0], rows, settings.gallery)
     checked = cross_check(run, interview, shown)
+    judged = judgements(run, interview)
+    sampling = Sampling(settings.resamples, made.seed, settings.level)
     verdicts = audit.verdict_rows(interview.asked, interview.explained, settings.margin, settings.level)
     table = {
         "schema": audit.SCHEMA,
@@ -220,6 +216,8 @@ def audited(run: Run) -> dict[str, Any]:
             "explainers": audit.explainer_rows(interview.explained),
             "measures": audit.measure_rows(),
             "localisation_measures": localisation_measures(interview.audited.masks),
+            "faithfulness_measures": faithful.measure_rows(judged.measures, interview.data.sample[:-1]),
+            "shape_measures": faithful.shape_measures(),
         },
         "rungs": rows,
         "verdicts": verdicts,
@@ -236,6 +234,7 @@ def audited(run: Run) -> dict[str, Any]:
             made.seed,
             settings.level,
         ),
+        **trials(interview, judged, sampling),
         "samples": audit.sample_rows(interview.audited, interview.targets),
         "gallery": shown,
         "cross_check": checked,
@@ -252,19 +251,49 @@ def payers(run: Run, interview: Interview, places: NDArray[np.int64]) -> dict[st
     """Who pays, how sure of itself each rung is, and whether its answers are fine enough for its maps."""
     settings, seed = run.file.study.audit, interview.manifest.seed
     known, test = (interview.asked, interview.explained), interview.data.test
-    outputs = [subject.spec.output for subject in interview.subjects]
     return {
         "classes": audit.class_rows(*known, test, places, settings.level),
         "moved": audit.moved_rows(*known, test.labels[places], settings.resamples, seed),
         "calibration": audit.calibration_rows(interview.asked, test, settings.resamples, seed, settings.level),
-        "resolution": audit.resolution_rows(*known, outputs, interview.audited.samples, places, interview.targets),
+        "resolution": audit.resolution_rows(
+            *known, interview.outputs, interview.audited.samples, places, interview.targets
+        ),
+    }
+
+
+def judgements(run: Run, interview: Interview) -> Judgements:
+    """What every rung says of its own maps and of the reference's, and the reference of maps that know nothing."""
+    entry = next((subject.spec.input for subject in interview.subjects if subject.spec.input), None)
+    measures = run.file.study.faithfulness.chosen(entry)
+    court = Court(interview.audited.samples, interview.targets, measures, interview.manifest.seed, entry)
+    names, explainers = askable(interview), [one.name for one in interview.explained]
+    rungs = Rungs(run.folder, interview.manifest.rungs)
+    works = judgings(names, interview.explained, court)
+    return gathered(names, explainers, measures, asking.judged(rungs, interview.subjects, works, run.tools))
+
+
+def askable(interview: Interview) -> list[str]:
+    """Names of the rungs that can be asked here."""
+    return [one.name for one in interview.asked[: len(interview.subjects)]]
+
+
+def trials(interview: Interview, judged: Judgements, sampling: Sampling) -> dict[str, Any]:
+    """What maps were put to: their rungs, each other's rungs, and a network that was trained apart."""
+    names, explainers = askable(interview), [one.name for one in interview.explained]
+    return {
+        "faithfulness": faithful.faithfulness_rows(names, explainers, judged, sampling),
+        "cross": faithful.lent_rows(names, explainers, judged, sampling),
+        "shape": faithful.shape_rows(
+            [one.name for one in interview.asked], {one.name: one.maps for one in interview.explained}, sampling
+        ),
+        "twin": audit.twin_row(interview.twin, interview.asked[0], interview.explained, interview.data.test, sampling),
     }
 
 
 def measured(run: Run, interview: Interview) -> dict[str, dict[str, float]]:
     """Milliseconds a sample of each rung, on this machine."""
     rungs = Rungs(run.folder, interview.manifest.rungs)
-    return asking.timings(rungs, interview.subjects, interview.audited.samples, run.steps)
+    return asking.timings(rungs, interview.subjects, interview.audited.samples, run.tools.steps)
 
 
 def cross_check(run: Run, interview: Interview, shown: Sequence[int]) -> dict[str, Any] | None:

@@ -18,10 +18,52 @@ from samewhy_edge.files import write_json
 
 @final
 @dataclass(frozen=True, slots=True)
+class Step:
+    """A step, done or not."""
+
+    folder: Path  # when it is done
+    inputs: Mapping[str, Any]
+
+    @property
+    def done(self) -> bool:
+        """Whether it was done, now or in an earlier run."""
+        return self.folder.is_dir()
+
+    @property
+    def partial(self) -> Path:
+        """Where it works until it is done."""
+        return self.folder.with_name(self.folder.name + ".partial")
+
+    def begin(self) -> Path:
+        """The folder to work in.
+
+        Raises:
+            OutputError: the folder cannot be written.
+        """
+        try:
+            self.partial.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{self.partial}: cannot be written ({error.strerror}); choose another --out") from error
+        return self.partial
+
+    def end(self) -> Path:
+        """Its folder, now that what was to be done lies in it."""
+        write_json(self.partial / "inputs.json", dict(self.inputs))
+        return self.partial.rename(self.folder)
+
+
+@final
+@dataclass(frozen=True, slots=True)
 class Steps:
     """The finished steps of a run."""
 
     folder: Path
+
+    def step(self, name: str, inputs: Mapping[str, Any], code: Sequence[ModuleType]) -> Step:
+        """The step that these inputs and this code are."""
+        key = {"inputs": inputs, "code": [digest_of(module) for module in code]}
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+        return Step(self.folder / f"{name}-{digest}", inputs)
 
     def once(
         self, name: str, inputs: Mapping[str, Any], code: Sequence[ModuleType], make: Callable[[Path], object]
@@ -31,20 +73,11 @@ class Steps:
         Raises:
             OutputError: the folder cannot be written.
         """
-        key = {"inputs": inputs, "code": [digest_of(module) for module in code]}
-        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
-        done = self.folder / f"{name}-{digest}"
-        if done.is_dir():
-            return done
-        partial = done.with_name(done.name + ".partial")
-        try:
-            partial.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"{partial}: cannot be written ({error.strerror}); choose another --out") from error
-        make(partial)
-        write_json(partial / "inputs.json", dict(inputs))
-        partial.rename(done)
-        return done
+        step = self.step(name, inputs, code)
+        if step.done:
+            return step.folder
+        make(step.begin())
+        return step.end()
 
 
 def digest_of(module: ModuleType) -> str:

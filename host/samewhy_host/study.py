@@ -14,9 +14,11 @@ from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
 from samewhy_host.judging import Faithfulness
+from samewhy_host.schemes import Quantize
 from samewhy_host.train import Train
 from samewhy_host.zoo import ZOO
 
+STUDY_FILE = "study file; expected a .toml, see studies/ for examples"
 Table = Mapping[str, Any]
 TRAIN = "train"  # the twin that a study makes itself
 
@@ -60,10 +62,12 @@ class Audit:
 @final
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """One more rung, below the others: anything that an address opens."""
+    """One more rung, below the others: anything that an address opens, or what a device found by itself."""
 
     name: str
-    address: str
+    address: str | None = None
+    verified: str | None = None  # a folder that samewhy verify wrote, beside the study file
+    of: str | None = None  # with `verified`: the rung of this ladder that the device was to be
 
 
 @final
@@ -76,6 +80,7 @@ class Study:
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     compress: tuple[Table, ...] = ()
+    quantize: Quantize = field(default_factory=Quantize)
     explain: tuple[Table, ...] = DEFAULTS
     audit: Audit = field(default_factory=Audit)
     faithfulness: Faithfulness = field(default_factory=Faithfulness)
@@ -106,6 +111,7 @@ class StudyFile:
     path: Path
     sha256: str
     study: Study
+    content: bytes = b""  # what the digest is of
 
     def beside(self, name: str) -> Path:
         """A path that the study names, relative to its own folder."""
@@ -118,7 +124,18 @@ def read_study(path: Path) -> StudyFile:
     Raises:
         InputError: no such file, no TOML, an unknown key (the nearest known one is named), or values at odds.
     """
-    table, content = read_toml(path, "study file; expected a .toml, see studies/ for examples")
+    table, content = read_toml(path, STUDY_FILE)
+    if "sweep" in table:
+        raise InputError(f"{path}: has a [sweep]; run samewhy sweep {path.name} --out DIR, or remove the table")
+    return checked_study(path, table, content)
+
+
+def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFile:
+    """The study in a table, whose files lie beside `path`.
+
+    Raises:
+        InputError: an unknown key, or values at odds.
+    """
     if isinstance(table.get("faithfulness"), Mapping):
         table["faithfulness"] = located(table["faithfulness"], path.parent)
     study = structure(Study, table, path.name)
@@ -127,10 +144,15 @@ def read_study(path: Path) -> StudyFile:
     for extra in study.rung:
         if not extra.name.replace("-", "").replace("_", "").isalnum():
             raise InputError(f"[[rung]] name {extra.name!r}: expected letters, digits, - and _")
+        if bool(extra.address) == bool(extra.verified) or bool(extra.verified) != bool(extra.of):
+            raise InputError(
+                f"[[rung]] {extra.name}: expected an address, or verified (a folder of samewhy verify) with of (the "
+                "rung that the device was to be)"
+            )
     study.explainers()
     study.compressions()
     fits(study)
-    return StudyFile(path, sha256(content), study)
+    return StudyFile(path, sha256(content), study, content)
 
 
 def one_model(model: Model) -> None:
@@ -169,6 +191,10 @@ def fits(study: Study) -> None:
     if study.compress and not (study.model.architecture or study.model.factory):
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
+        )
+    if study.model.int8_tflite and study.quantize != Quantize():
+        raise InputError(
+            "[quantize] says how a file is made; [model] names one made elsewhere, int8_tflite; remove one of the two"
         )
     named(study.faithfulness.measures)
     fits_twin(study)

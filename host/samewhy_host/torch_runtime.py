@@ -3,6 +3,8 @@
 Channels move to the front here, and nowhere else for torch.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import final
 
@@ -38,9 +40,23 @@ class Torch:
 
     def __call__(self, samples: Samples, /) -> Scores:
         """Scores of shape (N, K) for samples of shape (N, *S, C)."""
-        with torch.inference_mode():
+        with torch.inference_mode(), one_thread():
             scores: Scores = self.module(torch.from_numpy(np.moveaxis(samples, -1, 1).copy())).numpy()
         return scores
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Sums are split among threads, so their number changes the last bits of scores; equal studies give equal bytes.
+
+    The number belongs to the thread that asks; others keep theirs, and threads that begin later may start with one.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def open_torch(address: Address) -> Subject:

@@ -1,8 +1,6 @@
-import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -18,12 +16,13 @@ from samewhy_edge.explain import Explainer
 from samewhy_edge.features import CellsByChannel
 from samewhy_edge.fill import Background, Mean
 from samewhy_edge.occlusion import Occlusion
-from samewhy_edge.predictor import Predictor, Subject
+from samewhy_edge.predictor import Predictor, Subject, open_predictor
 from samewhy_edge.query import ask
 from samewhy_edge.rise import Rise
 from samewhy_edge.shapley import KernelShap
-from samewhy_host import asking
-from samewhy_host.asking import Rungs, StoppedError, answers, at_once, lazy_bar, question, same_ends, timings
+from samewhy_host import asking, crew
+from samewhy_host.asking import Rungs, answers, question, same_ends, timings
+from samewhy_host.crew import Threads, Tools
 from samewhy_host.data.dataset import Split
 from samewhy_host.manifest import Step
 from samewhy_host.run import Run, ask_all
@@ -74,10 +73,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[int]]:
     logs: dict[str, list[int]] = {name: [] for name in WORLDS}
 
     def opened(address: str) -> Subject:
-        name = address.partition(":")[2]
-        return subject(Counting(WORLDS[name], logs[name]), (6, 5, 2), 3)
+        name, _, kernels = address.partition(":")[2].partition("?kernels=")
+        found = subject(Counting(WORLDS[name], logs[name]), (6, 5, 2), 3)
+        rung = replace(found.spec.rung, kernels=kernels or found.spec.rung.kernels)
+        return Subject(replace(found.spec, rung=rung), found.ask)
 
     monkeypatch.setattr(asking, "open_predictor", opened)
+    monkeypatch.setattr(crew, "open_predictor", opened)
     return logs
 
 
@@ -87,7 +89,11 @@ def rungs(tmp_path: Path, asked: dict[str, list[int]]) -> Rungs:
 
 
 def opened(rungs: Rungs) -> list[Subject]:
-    return [rungs.open(place) for place in range(len(rungs.steps))]
+    return [asking.open_predictor(rungs.address(place)) for place in range(len(rungs.steps))]
+
+
+def tools(folder: Path, show: Show | None = None) -> Tools:
+    return Tools(Steps(folder / "steps"), Threads(), show or Show())
 
 
 def asked_all(rungs: Rungs, explainers: list[Explainer]) -> tuple:
@@ -99,7 +105,7 @@ def asked_all(rungs: Rungs, explainers: list[Explainer]) -> tuple:
 def test_test_scores_are_those_of_every_rung_in_its_order(rungs: Rungs, tmp_path: Path) -> None:
     samples = small.noise(570, 6, 5, 2, seed=3)  # more than two batches, the last one smaller
     told = Told()
-    scores = asking.test_scores(rungs, opened(rungs), samples, Steps(tmp_path / "steps"), told.show())
+    scores = asking.test_scores(rungs, opened(rungs), samples, tools(tmp_path, told.show()))
     for found, world in zip(scores, WORLDS.values(), strict=True):
         np.testing.assert_allclose(found, world(samples), rtol=0, atol=1e-4)
     assert told.bars == {"test float": [570, 570], "test int8": [570, 570]}
@@ -107,15 +113,15 @@ def test_test_scores_are_those_of_every_rung_in_its_order(rungs: Rungs, tmp_path
 
 def test_test_samples_are_asked_in_batches(rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]) -> None:
     samples = small.noise(570, 6, 5, 2, seed=3)
-    asking.test_scores(rungs, opened(rungs), samples, Steps(tmp_path / "steps"), Show())
+    asking.test_scores(rungs, opened(rungs), samples, tools(tmp_path))
     assert asked == {"first": [250, 250, 70], "second": [250, 250, 70]}
 
 
 def test_nothing_is_asked_twice(rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]) -> None:
-    steps, what = Steps(tmp_path / "steps"), question(Occlusion((2,), (2,)), (6, 5, 2), 0)
+    means, what = tools(tmp_path), question(Occlusion((2,), (2,)), (6, 5, 2), 0)
     for _ in range(2):
-        asking.test_scores(rungs, opened(rungs), SAMPLES, steps, Show())
-        found = answers(rungs, opened(rungs), [(0, what)], SAMPLES, steps, Show())
+        asking.test_scores(rungs, opened(rungs), SAMPLES, means)
+        found = answers(rungs, opened(rungs), [(0, what)], SAMPLES, means)
     assert sum(asked["first"]) == 4 + 4 * len(what.plan)
     expected = ask(WORLDS["first"], SAMPLES, what.plan, what.fill)
     np.testing.assert_allclose(found[0].answers, expected, rtol=0, atol=1e-5)
@@ -125,16 +131,16 @@ def test_nothing_is_asked_twice(rungs: Rungs, tmp_path: Path, asked: dict[str, l
 def test_what_decides_an_answer_makes_it_another_question(
     changed: str, rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]
 ) -> None:
-    steps, subjects = Steps(tmp_path / "steps"), opened(rungs)
+    means, subjects = tools(tmp_path), opened(rungs)
     explainer = Rise(queries=8, grid=5)
-    answers(rungs, subjects, [(0, question(explainer, (6, 5, 2), 0))], SAMPLES, steps, Show())
+    answers(rungs, subjects, [(0, question(explainer, (6, 5, 2), 0))], SAMPLES, means)
     before = sum(asked["first"])
     if changed == "rung":
-        other = replace(subjects[0].spec, rung=replace(subjects[0].spec.rung, kernels="others"))
-        subjects[0] = Subject(other, subjects[0].ask)
+        rungs = Rungs(tmp_path, (Step("float", "world:first?kernels=others"), rungs.steps[1]))
+        subjects = opened(rungs)
     what = question(replace(explainer, fill=float(changed == "fill")), (6, 5, 2), int(changed == "seed"))
     samples = SAMPLES + np.float32(changed == "samples")
-    (found,) = answers(rungs, subjects, [(0, what)], samples, steps, Show())
+    (found,) = answers(rungs, subjects, [(0, what)], samples, means)
     assert sum(asked["first"]) == 2 * before
     expected = ask(WORLDS["first"], samples, what.plan, what.fill)
     np.testing.assert_allclose(found.answers, expected, rtol=0, atol=1e-4)
@@ -142,7 +148,7 @@ def test_what_decides_an_answer_makes_it_another_question(
 
 def test_answers_come_in_the_order_of_the_questions(rungs: Rungs, tmp_path: Path) -> None:
     asked = [(place, question(Rise(queries=8, grid=5), (6, 5, 2), seed)) for seed in (0, 1) for place in (1, 0)]
-    found = answers(rungs, opened(rungs), asked, SAMPLES, Steps(tmp_path / "steps"), Show())
+    found = answers(rungs, opened(rungs), asked, SAMPLES, tools(tmp_path))
     worlds = list(WORLDS.values())
     for given, (place, what) in zip(found, asked, strict=True):
         expected = ask(worlds[place], SAMPLES, what.plan, what.fill)
@@ -152,7 +158,7 @@ def test_answers_come_in_the_order_of_the_questions(rungs: Rungs, tmp_path: Path
 
 def test_the_bar_of_a_question_counts_its_queries(rungs: Rungs, tmp_path: Path) -> None:
     told, what = Told(), question(Occlusion((2,), (2,)), (6, 5, 2), 0, draw=1)
-    answers(rungs, opened(rungs), [(1, what)], SAMPLES, Steps(tmp_path / "steps"), told.show())
+    answers(rungs, opened(rungs), [(1, what)], SAMPLES, tools(tmp_path, told.show()))
     assert told.bars == {"occlusion (ceiling) int8": [4 * len(what.plan), 4 * len(what.plan)]}
 
 
@@ -192,11 +198,11 @@ def test_every_explainer_gets_the_answers_to_its_own_masks(rungs: Rungs) -> None
 def test_fills_and_features_are_known_by_what_they_are(
     changed: str, rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]
 ) -> None:
-    steps, subjects, file = Steps(tmp_path / "steps"), opened(rungs), str(tmp_path / "b.npy")
+    means, subjects, file = tools(tmp_path), opened(rungs), str(tmp_path / "b.npy")
 
     def given(explainer: Explainer) -> None:
         what = question(explainer, (6, 5, 2), 0)
-        (found,) = answers(rungs, subjects, [(0, what)], SAMPLES, steps, Show())
+        (found,) = answers(rungs, subjects, [(0, what)], SAMPLES, means)
         expected = ask(WORLDS["first"], SAMPLES, what.plan, what.fill)
         np.testing.assert_allclose(found.answers, expected, rtol=0, atol=1e-4)
 
@@ -222,7 +228,8 @@ NOTING = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from samewhy_host import asking
+from samewhy_host import asking, crew
+from samewhy_host.crew import Threads, Tools
 from samewhy_host.manifest import Step
 from samewhy_host.show import Show
 from samewhy_host.steps import Steps
@@ -236,13 +243,14 @@ def noting(samples):
         file.write(f"{len(samples)}\\n")
     time.sleep(pause)
     return world(samples)
-asking.open_predictor = lambda address: subject(noting, (6, 5, 2), 3)
+known = subject(noting, (6, 5, 2), 3)
+crew.open_predictor = lambda address: known
 rungs = asking.Rungs(folder, (Step("float", "world:first"),))
 samples = np.random.default_rng(0).normal(size=(5, 6, 5, 2)).astype(np.float32)
 what = asking.question(Rise(queries=512, grid=5), (6, 5, 2), 0)
-steps = Steps(folder / "steps")
-asking.test_scores(rungs, [rungs.open(0)], samples, steps, Show())
-asking.answers(rungs, [rungs.open(0)], [(0, what)], samples, steps, Show())
+tools = Tools(Steps(folder / "steps"), Threads(), Show())
+asking.test_scores(rungs, [known], samples, tools)
+asking.answers(rungs, [known], [(0, what)], samples, tools)
 """
 
 
@@ -271,28 +279,10 @@ def test_a_killed_step_goes_on_where_it_stopped_and_ends_with_the_same_answers(t
     )
     assert sum(every) == 5 + 5 * 512
     assert sum(every) <= sum(killed) <= sum(every) + 2 * max(every)  # a batch was in flight each time it was killed
-    found = [list((tmp_path / name).glob("steps/ask-*/answers.npz")) for name in ("whole", "killed")]
+    found = [list((tmp_path / name).glob("steps/ask-*/found.npz")) for name in ("whole", "killed")]
     (whole,), (again,) = ([np.load(path)["answers"] for path in paths] for paths in found)
     assert whole.tobytes() == again.tobytes()
     assert not list(tmp_path.rglob("journal.log"))
-
-
-def test_an_error_leaves_the_journal_of_a_step_and_its_end_removes_it(tmp_path: Path) -> None:
-    world = subject(Counting(WORLDS["first"], []), (6, 5, 2), 3)
-
-    def stopped() -> None:
-        with asking.journalled(world, tmp_path) as asked:
-            asked(SAMPLES)
-            raise StoppedError("stopped")
-
-    with pytest.raises(StoppedError):
-        stopped()
-    assert (tmp_path / "journal.log").exists()
-    with asking.journalled(world, tmp_path) as again:
-        again(SAMPLES)
-    assert isinstance(world.ask, Counting)
-    assert world.ask.log == [4]
-    assert not (tmp_path / "journal.log").exists()
 
 
 def test_all_rungs_take_the_samples_and_give_the_classes_of_the_study(rungs: Rungs) -> None:
@@ -319,10 +309,10 @@ def test_a_file_of_the_run_is_found_from_any_folder(tmp_path: Path, monkeypatch:
     (tmp_path / "else.onnx").write_bytes(small.onnx_bytes(["N", 1, 9, 8], small.noise(72, 3)))
     monkeypatch.chdir(tmp_path)
     ladder = Rungs(tmp_path / "run", (Step("in", "onnx:a.onnx"), Step("out", "onnx:else.onnx"), Step("no", "onnx:b")))
-    assert ladder.open(0).spec.sample == (8, 8, 1)
-    assert ladder.open(1).spec.sample == (9, 8, 1)
+    assert open_predictor(ladder.address(0)).spec.sample == (8, 8, 1)
+    assert open_predictor(ladder.address(1)).spec.sample == (9, 8, 1)
     with pytest.raises(ArtifactError, match="found no file"):
-        ladder.open(2)
+        open_predictor(ladder.address(2))
 
 
 def test_timings_are_kept_by_rung(rungs: Rungs, tmp_path: Path, asked: dict[str, list[int]]) -> None:
@@ -333,65 +323,3 @@ def test_timings_are_kept_by_rung(rungs: Rungs, tmp_path: Path, asked: dict[str,
     assert all(0 < row["single_p50"] <= row["single_p90"] for row in table.values())
     assert timings(rungs, opened(rungs), SAMPLES, steps) == table
     assert sum(asked["first"]) == count
-
-
-def test_results_come_in_the_order_of_the_jobs() -> None:
-    def job(place: int) -> Callable[[threading.Event], Path]:
-        def work(_: threading.Event) -> Path:
-            time.sleep(0.02 * (3 - place))
-            return Path(str(place))
-
-        return work
-
-    assert at_once([job(place) for place in range(4)]) == [Path(str(place)) for place in range(4)]
-
-
-@pytest.mark.parametrize("first", [True, False], ids=["failing job first", "failing job last"])
-def test_an_error_of_one_job_stops_the_others_and_is_raised(first: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    seen: list[str] = []
-    begun = threading.Event()
-
-    def failing(_: threading.Event) -> Path:
-        begun.wait(20)
-        raise InputError("it broke")
-
-    def patient(stop: threading.Event) -> Path:
-        begun.set()
-        seen.append("stopped" if stop.wait(20) else "waited in vain")
-        return Path()
-
-    jobs = [failing, patient] if first else [patient, failing]
-    with pytest.raises(InputError, match="it broke"):
-        at_once(jobs)
-    assert seen == ["stopped"]
-
-
-def test_no_job_starts_after_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
-    started: list[int] = []
-
-    def failing(_: threading.Event) -> Path:
-        time.sleep(0.05)
-        raise InputError("it broke")
-
-    def late(stop: threading.Event) -> Path:
-        started.append(1)
-        stop.wait(20)
-        return Path()
-
-    with pytest.raises(InputError, match="it broke"):
-        at_once([failing, *[late] * 20])
-    assert len(started) <= 1  # the pool may have taken one before the error was seen
-
-
-def test_a_bar_opens_with_the_first_answer_and_stops_a_thread_that_is_to_stop() -> None:
-    told, stop = Told(), threading.Event()
-    advance = lazy_bar(told.show(), "test float", 10, stop)
-    assert not told.bars
-    advance(3)
-    advance(4)
-    assert told.bars == {"test float": [10, 7]}
-    stop.set()
-    with pytest.raises(StoppedError, match="test float"):
-        advance(1)

@@ -7,13 +7,13 @@ from samewhy_edge.complexity import SHAPE
 from samewhy_edge.faithfulness import named
 from samewhy_host.faithful import (
     Judgements,
-    Sampling,
     faithfulness_rows,
     lent_rows,
     measure_rows,
     shape_measures,
     shape_rows,
 )
+from samewhy_host.stats import Sampling
 
 MEASURES = named(["deletion", "insertion", "max-sensitivity"])  # lower, higher, and one that makes new maps
 NAMES, SAMPLING = ["float", "int8"], Sampling(200, 0)

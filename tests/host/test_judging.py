@@ -1,19 +1,24 @@
 import json
 import pickle
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from samewhy_edge.errors import InputError
-from samewhy_edge.explain import explain
+from samewhy_edge.explain import estimated, explain, of_targets
 from samewhy_edge.faithfulness import Joint, explains_again, named
-from samewhy_edge.fill import Blur, Mean
+from samewhy_edge.fill import Background, Blur, Mean
 from samewhy_edge.judge import Case, judge
 from samewhy_edge.occlusion import Occlusion
+from samewhy_edge.plan import Each
 from samewhy_edge.quant import Affine
-from samewhy_host.judging import Court, Faithfulness, Judging, Put, judgings
+from samewhy_edge.query import ask
+from samewhy_edge.shapley import Permutation
+from samewhy_host.faithful import judgings
+from samewhy_host.judging import Court, Faithfulness, Judging, Put
 from tests.worlds import Recording, additive, subject
 
 SAMPLE = (6, 5, 1)
@@ -136,3 +141,19 @@ def test_work_travels_and_is_known_by_all_that_decides_it() -> None:
     known = [json.dumps(one.inputs(), sort_keys=True) for one in (work, *others)]
     assert len(set(known)) == len(known)
     assert json.dumps(there.inputs(), sort_keys=True) == known[0]
+
+
+@pytest.mark.parametrize("fill", [0.0, Mean(), "background"], ids=str)
+def test_parts_find_what_the_whole_finds(fill: Any, tmp_path: Path) -> None:
+    np.save(tmp_path / "others.npy", np.random.default_rng(5).normal(size=SAMPLES.shape).astype(np.float32))
+    own = Background(str(tmp_path / "others.npy")) if fill == "background" else fill
+    explainer = Permutation(features=(3,), permutations=2, fill=own)
+    plans = Each(tuple(explainer.plan(SAMPLE, seed) for seed in range(len(SAMPLES))))  # type: ignore[arg-type]  # plans, none of plans
+    answers = ask(INT8, SAMPLES, plans, own)
+    maps = estimated(explainer.estimate, plans, of_targets(answers, TARGETS))
+    here = replace(court("all"), measures=Faithfulness(("all",), own).chosen(ENTRY))
+    work = Judging(here, (Put(explainer, plans, maps), Put(explainer, plans, maps[::-1], again=False))).carried()
+    (tmp_path / "others.npy").unlink()
+    whole = work(subject(INT8, SAMPLE, 3), lambda _: None)["values"]
+    parts = [work.part(*span)(subject(INT8, SAMPLE, 3), lambda _: None)["values"] for span in ((0, 1), (1, 4))]
+    np.testing.assert_array_equal(np.concatenate(parts, axis=-1), whole)

@@ -34,6 +34,19 @@ def test_samples_with_one_spatial_axis_reach_the_network_channels_first() -> Non
     assert np.array_equal(Torch(Reading((1, 7)).eval())(samples)[:, 0], samples[:, 7, 1])
 
 
+def test_scores_do_not_depend_on_the_number_of_threads() -> None:
+    # 9 rows of 512 sums each: two threads split them otherwise than one, which shows in the last bits
+    layers = nn.Flatten(), nn.Linear(4096, 512), nn.ReLU(), nn.Linear(512, 10)
+    module, samples, before = nn.Sequential(*layers).eval(), noise(9, 64, 64, 1), torch.get_num_threads()
+    given = []
+    for count in (1, 2, 4):
+        torch.set_num_threads(count)
+        given.append(Torch(module)(samples).tobytes())
+        assert torch.get_num_threads() == count
+    torch.set_num_threads(before)
+    assert len(set(given)) == 1
+
+
 def test_scores_are_those_of_the_module() -> None:
     module, samples = small.network(small.resnet8()), noise(6, 8, 8, 1)
     with torch.no_grad():

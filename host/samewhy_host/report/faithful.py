@@ -1,6 +1,6 @@
 """Faithfulness on the page: every rung's own maps, and the reference's maps in their place, as one curve a measure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-HIGH, HEAD, BETWEEN, FOOT = 1.25, 0.75, 0.42, 0.95  # inches of a panel, above all, between rows, below
+LEFT, ACROSS = 1.5, 4  # inches left of the panels, panels in a line
+HIGH, HEAD, BETWEEN, FOOT = 1.05, 0.75, 0.55, 0.5  # inches of a panel, above all, between lines, below
 
 
 def view(found: Finished) -> Mapping[str, Any]:
@@ -31,11 +32,13 @@ def tables(found: Finished, rows: Sequence[Row]) -> list[Row]:
     """A table an explainer: a row a measure, a cell a rung."""
     cells = {(row["explainer"], row["measure"], row["rung"]): row for row in rows}
     measures = dict.fromkeys(row["measure"] for row in rows)
+    names = list(dict.fromkeys(row["rung"] for row in rows))  # devices are not asked again
     return [
         {
             "explainer": explainer,
+            "rungs": names,
             "measures": [
-                {"name": name, "cells": [cells[explainer, name, rung] for rung in found.names]} for name in measures
+                {"name": name, "cells": [cells[explainer, name, rung] for rung in names]} for name in measures
             ],
         }
         for explainer in found.explainers
@@ -54,7 +57,7 @@ def lent(found: Finished) -> list[Row]:
             "measures": measures,
             "rungs": [
                 {"name": rung, "cells": [cells[explainer, rung, measure] for measure in measures]}
-                for rung in found.names[1:]
+                for rung in dict.fromkeys(row["rung"] for row in rows)
             ],
         }
         for explainer in found.explainers
@@ -63,25 +66,39 @@ def lent(found: Finished) -> list[Row]:
 
 
 def figure(found: Finished) -> bytes | None:
-    """Own and lent maps on every rung, a column a measure, a row an explainer; None where nothing was lent."""
-    rows = found.audit.get("cross", [])
-    measures = list(dict.fromkeys(row["measure"] for row in rows))
+    """Own and lent maps on every rung, a block an explainer, a panel a measure; None where nothing was lent."""
+    measures = list(dict.fromkeys(row["measure"] for row in found.audit.get("cross", [])))
     if not measures:
         return None
-    left, count = 1.5, len(found.explainers)
-    wide = min(3.0, (figures.WIDTH - left) / len(measures)) - 0.5
-    with figures.page(figures.WIDTH, HEAD + (HIGH + BETWEEN) * count + FOOT) as page:
+    lines = list(batched(measures, ACROSS))
+    block = len(lines) * (HIGH + BETWEEN)
+    with figures.page(figures.WIDTH, HEAD + block * len(found.explainers) + FOOT) as page:
         legend(page)
-        for row, explainer in enumerate(found.explainers):
-            top = HEAD + row * (HIGH + BETWEEN)
+        for place, explainer in enumerate(found.explainers):
+            top = HEAD + place * block
             figures.write(page, 0, top + HIGH / 2, explainer, weight="bold", va="center", size=9)
-            for column, measure in enumerate(measures):
-                axes = figures.at(page, left + column * (wide + 0.5), top, wide, HIGH)
-                draw(axes, found, explainer, measure)
-                name_rungs(axes, found.names, row == count - 1)
-                if not row:
-                    axes.set_title(titled(found, measure), loc="left", size=8.5, pad=6)
+            for row, line in enumerate(lines):
+                last = place == len(found.explainers) - 1 and row == len(lines) - 1
+                draw_line(page, found, explainer, line, top + row * (HIGH + BETWEEN), last)
         return figures.png(page)
+
+
+def draw_line(page: "Figure", found: Finished, explainer: str, measures: Sequence[str], top: float, last: bool) -> None:
+    """Panels beside each other, rungs named under the last ones."""
+    wide = (figures.WIDTH - LEFT) / ACROSS
+    for column, measure in enumerate(measures):
+        axes = figures.at(page, LEFT + column * wide, top, wide - 0.45, HIGH)
+        draw(axes, found, explainer, measure)
+        axes.set_title(titled(found, measure), loc="left", size=8, pad=5)
+        rungs = list(dict.fromkeys(row["rung"] for row in found.audit["faithfulness"]))
+        axes.set_xticks(
+            range(len(rungs)), rungs if last else [], size=7.5, rotation=40, ha="right", rotation_mode="anchor"
+        )
+
+
+def batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Lines of at most so many."""
+    return (names[start : start + size] for start in range(0, len(names), size))
 
 
 def legend(page: "Figure") -> None:
@@ -90,16 +107,17 @@ def legend(page: "Figure") -> None:
         ("● the rung’s own maps", figures.MAIN),
         ("○ the reference’s maps, with the interval of the difference", figures.FLIP),
         ("⋯ maps that know nothing, on the reference", figures.SOFT),
+        ("↑↓ better", figures.INK),
     )
-    for text, colour, x in zip(*zip(*said, strict=True), (0.0, 1.9, 6.1), strict=True):
+    for text, colour, x in zip(*zip(*said, strict=True), (0.0, 1.9, 5.75, 8.9), strict=True):
         figures.write(page, x, 0.2, text, color=colour, size=8.5)
 
 
 def titled(found: Finished, measure: str) -> str:
-    """A measure with the direction that is better."""
+    """A measure with an arrow in the direction that is better."""
     rows = found.audit["study"].get("faithfulness_measures", [])
     better = next((row["better"] for row in rows if row["name"] == measure), "higher")
-    return f"{measure} {'↑' if better == 'higher' else '↓'} {better} is better"
+    return f"{measure} {'↑' if better == 'higher' else '↓'}"
 
 
 def draw(axes: "Axes", found: Finished, explainer: str, measure: str) -> None:
@@ -124,10 +142,3 @@ def draw(axes: "Axes", found: Finished, explainer: str, measure: str) -> None:
 def as_numbers(values: Sequence[float | None]) -> "np.ndarray[Any, np.dtype[np.float64]]":
     """What is undefined is a gap."""
     return np.array([np.nan if value is None else value for value in values], np.float64)
-
-
-def name_rungs(axes: "Axes", names: Sequence[str], shown: bool) -> None:
-    """Rungs under the last row alone."""
-    axes.set_xticks(
-        range(len(names)), names if shown else [], size=7.5, rotation=40, ha="right", rotation_mode="anchor"
-    )
