@@ -39,15 +39,22 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.verdicts
+	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.peers
 
 # Makes .venv-peer-captum, -xplique and -dianna when they are missing: the peers' pins conflict.
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.peers
 
-# Masks and maps against the installed Captum, Xplique and TorchRay, in an environment of their own.
-peers-test: $(VENV)-peers/peers.stamp
-	$(VENV)-peers/bin/python -m pytest tests/peers
+# Masks and maps against the installed Captum, Xplique and TorchRay, in an environment of their own; our client against a
+# running MLServer, in another: its protobuf is newer.
+peers-test: $(VENV)-peers/peers.stamp $(VENV)-mlserver/mlserver.stamp
+	MLSERVER=$(abspath $(VENV)-mlserver/bin/mlserver) $(VENV)-peers/bin/python -m pytest tests/peers
+
+$(VENV)-mlserver/mlserver.stamp: Makefile
+	$(PYTHON) -m venv $(VENV)-mlserver
+	$(VENV)-mlserver/bin/pip install $(PIP_FLAGS) 'mlserver>=1.7,<2'
+	touch $@
 
 $(VENV)-peers/peers.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-peers
@@ -85,6 +92,6 @@ $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BASE_VENV) .venv-peer-* build dist
+	rm -rf $(VENV) $(BASE_VENV) $(VENV)-mlserver .venv-peer-* build dist
 
 .PHONY: study test check base-test bench bench-peers peers-test pi-test models fix clean
