@@ -157,6 +157,18 @@ def adapted(
     return plan, answers
 
 
+def again(explainer: Explainer, samples: Samples, scores: NDArray[np.float32], seed: int, draw: int = 0) -> Plan | Each:
+    """The plan that an explainer comes to by these scores (N, M) of the targets, with nobody asked."""
+    plan: Plan | Each = explainer.plan(samples.shape[1:], seed, draw)
+    shown = samples != backgrounds(explainer.fill, samples)
+    while isinstance(explainer, Adaptive) and len(plan) < scores.shape[1]:
+        longer = explainer.refine(plan, scores[:, : len(plan)], shown)
+        if longer is None:
+            return plan
+        plan = longer
+    return plan
+
+
 def estimated(estimator: Estimator, plan: Plan | Each, scores: NDArray[np.float32]) -> Maps:
     """Maps (N, *shape) of an explainer's `estimate` or `errors`, where samples may have plans of their own."""
     if not isinstance(plan, Each):

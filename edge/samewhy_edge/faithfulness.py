@@ -6,7 +6,7 @@ flat map says nothing that could be true or false: NaN.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, Literal, Protocol, final, runtime_checkable
 
@@ -19,6 +19,7 @@ from samewhy_edge.complexity import complexity, complexity_published, harmonic
 from samewhy_edge.confidence import Confidence
 from samewhy_edge.continuity import Coherency, MaxSensitivity
 from samewhy_edge.curves import Curve, Monotonicity
+from samewhy_edge.errors import InputError, unknown
 from samewhy_edge.fill import Blur, Fill
 from samewhy_edge.plan import Plan
 from samewhy_edge.quant import Affine
@@ -118,6 +119,24 @@ def leaves(measures: Sequence[Measure]) -> list[Measure]:
     return list(dict.fromkeys(chain.from_iterable(parts)))
 
 
+def explains_again(measure: Measure) -> bool:
+    """Whether the measure, or a part of it, makes new maps."""
+    return any(isinstance(part.how, Again) for part in leaves([measure]))
+
+
+def refilled(measure: Measure, change: Callable[[Any], Any]) -> Measure:
+    """The measure with its fill, or those of its parts, changed."""
+    if isinstance(measure.how, Joint):
+        parts = tuple(refilled(one, change) for one in measure.how.parts)
+        return replace(measure, how=replace(measure.how, parts=parts))
+    return replace(measure, how=replace(measure.how, fill=change(measure.how.fill)))  # type: ignore[type-var]  # they are dataclasses
+
+
+def filled(measure: Measure, fill: Fill) -> Measure:
+    """The measure with another fill for what it hides; what starts from a blur still does."""
+    return refilled(measure, lambda own: own if isinstance(own, Blur) else fill)
+
+
 def adcc(drop: float, coherency: float, complexity: float) -> float:
     """Harmonic mean of coherency, 1 - complexity and 1 - drop.
 
@@ -136,6 +155,7 @@ def _adcc_published(one: Map, drop: float, coherency: float) -> float:
     return adcc(drop, coherency, complexity_published(one))
 
 
+ALL = "all"
 INF = float("inf")
 PETSIUK = "Petsiuk, Das & Saenko 2018, evaluation.py"
 DROP = Measure(
@@ -237,3 +257,16 @@ FAITHFULNESS: tuple[Measure, ...] = (
         "with the largest column sum for complexity, which is no share: not comparable between map sizes",
     ),
 )
+
+
+def named(names: Sequence[str]) -> tuple[Measure, ...]:
+    """Measures of `FAITHFULNESS` by their names, in its order; the one name "all" stands for every one.
+
+    Raises:
+        InputError: an unknown name.
+    """
+    known = {one.name: one for one in FAITHFULNESS}
+    for name in names:
+        if name not in known and name != ALL:
+            raise InputError(unknown("measure of faithfulness", name, (*known, ALL)))
+    return FAITHFULNESS if ALL in names else tuple(one for one in FAITHFULNESS if one.name in names)

@@ -38,9 +38,14 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
     """Compressed; equal arrays give equal bytes."""
+    write_bytes(path, npz_bytes(**arrays))
+
+
+def npz_bytes(**arrays: NDArray[Any]) -> bytes:
+    """A compressed `.npz` as bytes; equal arrays give equal ones."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
-    write_bytes(path, buffer.getvalue())
+    return buffer.getvalue()
 
 
 def sha256(content: bytes | NDArray[Any]) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.complexity import SHAPE
 from samewhy_edge.errors import InputError
-from samewhy_edge.faithfulness import FAITHFULNESS, Again, Measure, bill, leaves
+from samewhy_edge.faithfulness import FAITHFULNESS, Measure, bill, explains_again
 from samewhy_edge.files import sha256
 from samewhy_edge.judge import Case, Values, as_they_are, judge, softmax
 from samewhy_edge.predictor import Predictor, Subject
@@ -21,7 +21,7 @@ SCHEMA = 1
 ROUNDED = 0.05  # by which coarse probabilities may miss a sum of 1
 
 # A record tells how its maps were made, but not with what in memory: measures that explain again are left out.
-MEASURES = tuple(one for one in FAITHFULNESS if not any(isinstance(part.how, Again) for part in leaves([one])))
+MEASURES = tuple(one for one in FAITHFULNESS if not explains_again(one))
 
 
 def judged_record(

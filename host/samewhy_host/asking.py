@@ -5,14 +5,34 @@ are cut depends on the study alone, so that every crew finds the same, bit for b
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 
-from samewhy_edge import bench, blend, explain, fill, hierarchy, journal, litert, plan, predictor, quant, query, repeats
+from samewhy_edge import (
+    bench,
+    blend,
+    complexity,
+    confidence,
+    continuity,
+    curves,
+    explain,
+    faithfulness,
+    fill,
+    hierarchy,
+    journal,
+    judge,
+    litert,
+    plan,
+    predictor,
+    quant,
+    query,
+    repeats,
+    subsets,
+)
 from samewhy_edge.arrays import Answers, Samples, Scores, Targets
 from samewhy_edge.errors import InputError
 from samewhy_edge.explain import Explainer, describe, described
@@ -20,8 +40,9 @@ from samewhy_edge.files import sha256, write_json
 from samewhy_edge.fill import Fill
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject, open_predictor
-from samewhy_host import crew, onnx_runtime, questions, torch_runtime
+from samewhy_host import crew, judging, onnx_runtime, questions, torch_runtime
 from samewhy_host.crew import Arrays, Located, Piece, Tools, found
+from samewhy_host.judging import Judging, Values
 from samewhy_host.manifest import Step
 from samewhy_host.questions import QUERIES, TESTED, Answering, Deciding, Scoring, carried, laid, part, spans
 from samewhy_host.steps import Steps
@@ -41,6 +62,8 @@ CODE = (
     onnx_runtime,
     torch_runtime,
 )
+JUDGING = (*CODE, judging, judge, faithfulness, curves, subsets, confidence, continuity, complexity, explain)
+JUDGED = 2**16  # queries in a piece of judging: maps of one sample share many of them
 
 
 @final
@@ -165,6 +188,26 @@ def deciding(rung: Located, samples: Samples, targets: Targets, explainer: Expla
     }
     label, code = f"{labelled(explainer, draw)} {rung.name}", (*CODE, explain, hierarchy)
     return Piece(f"decide-{rung.name}", label, 0, rung, work, inputs, code)
+
+
+def judged(rungs: Rungs, subjects: Sequence[Subject], works: Sequence[Judging], tools: Tools) -> list[Values]:
+    """What each rung found of the maps that were put to it: (maps, measures, N)."""
+    count = len(works[0].court.samples)
+    cut = [spans(count, JUDGED * count // max(1, work.bill())) for work in works]
+    pieces = [
+        judging_of(rungs.at(place, subjects[place]), carried.part(*span), work.inputs(), span)
+        for place, (work, row) in enumerate(zip(works, cut, strict=True))
+        for carried in [work.carried()]
+        for span in row
+    ]
+    given = iter(found(pieces, tools))
+    return [np.concatenate([next(given)["values"] for _ in row], axis=-1) for row in cut]
+
+
+def judging_of(rung: Located, work: Judging, inputs: Mapping[str, Any], span: tuple[int, int]) -> Piece:
+    """Maps of some of the samples, put to a rung; `span` is which."""
+    known = {**inputs, "of": span}
+    return Piece(f"judge-{rung.name}", f"faithfulness {rung.name}", work.bill(), rung, work, known, JUDGING)
 
 
 def joined(parts: Sequence[Arrays]) -> Given:

@@ -1,8 +1,9 @@
 """From the answers of all rungs to numbers: every rung against the reference and against its neighbour above.
 
 No number travels alone: each agreement comes with its interval, its ceiling (the reference against itself under other
-masks) and its floor (the reference against random maps of the same estimator). What may be concluded from them is
-decided in `samewhy_host.verdict`.
+masks), its floor (the reference against random maps of the same estimator) and, where there is one, its twin (the
+reference against a network that was trained apart). What may be concluded from them is decided in
+`samewhy_host.verdict`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from samewhy_edge.resolution import Resolution, hiding, resolution
 from samewhy_edge.rung import Rung, changed
 from samewhy_host import stats, verdict
 from samewhy_host.data.dataset import Split
-from samewhy_host.stats import LEVEL, Values, estimate, holm, tidy
+from samewhy_host.stats import LEVEL, Sampling, Values, estimate, holm, tidy
 from samewhy_host.verdict import Case
 
 if TYPE_CHECKING:  # the report reads this module's schema, and needs no torch for it
@@ -47,6 +48,7 @@ class Asked:
     rung: Rung
     scores: Scores  # (T, K)
     given: Mapping[str, "Given"]  # by explainer name
+    above: str | None = None  # the rung that it was made from, where that is not the one before it
 
 
 @final
@@ -62,6 +64,7 @@ class Explained:
     random: Maps  # the reference's scores dealt to the wrong masks
     halves: Mapping[str, Sequence[Halves]] = field(default_factory=dict)  # by rung: maps of both halves, for each way
     echoes: Mapping[str, Maps] = field(default_factory=dict)  # by rung: maps of its scores as another order of sums
+    twin: Maps | None = None  # of a network that was trained apart, under the same masks
 
     @property
     def name(self) -> str:
@@ -83,8 +86,9 @@ def explained(
     samples: Samples,
     targets: Targets,
     seed: int,
+    twin: Asked | None = None,
 ) -> Explained:
-    """Maps of every rung for the reference's targets, with the ceiling's and the floor's."""
+    """Maps of every rung for the reference's targets, with the ceiling's, the floor's and the twin's."""
     told = knowing(explainer, samples)
     answers = {one.name: one.given[explainer.name].answers for one in asked}
     arrays = {name: found(told, plan, given, targets) for name, given in answers.items()}
@@ -100,6 +104,9 @@ def explained(
         estimated(told.estimate, plan, dealt),
         {name: halvings(told, plan, row) for name, row in scores.items()},
         {name: estimated(told.estimate, plan, verdict.echo(row, seed)) for name, row in scores.items()},
+        None
+        if twin is None
+        else estimated(told.estimate, plan, of_targets(twin.given[explainer.name].answers, targets)),
     )
 
 
@@ -146,8 +153,9 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
     """A row a rung: what it is, how accurate, and where its label is not the reference's."""
     labels = asked[0].scores.argmax(axis=1)
     rows = []
-    for place, one in enumerate(asked):
-        answers = one.scores.argmax(axis=1)
+    neighbours = above_of(asked)
+    for one in asked:
+        answers, above = one.scores.argmax(axis=1), neighbours.get(one.name)
         flipped = answers != labels
         rows.append(
             {
@@ -157,7 +165,8 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
                 "runtime": one.rung.runtime,
                 "kernels": one.rung.kernels,
                 "machine": one.rung.machine,
-                "changed": list(changed(asked[place - 1].rung, one.rung)) if place else [],
+                "above": above.name if above else None,
+                "changed": list(changed(above.rung, one.rung)) if above else [],
                 "accuracy": tidy(float((answers == test.labels).mean())),
                 "flips": int(flipped.sum()),
                 "tested": len(labels),
@@ -171,8 +180,14 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
 def pairs(asked: Sequence[Asked]) -> list[tuple[Asked, Asked]]:
     """Every rung with the reference, then with its neighbour above where that is another one."""
     against_reference = [(one, asked[0]) for one in asked[1:]]
-    against_neighbour = [(below, above) for above, below in pairwise(asked[1:])]
-    return against_reference + against_neighbour
+    neighbours = ((one, above_of(asked)[one.name]) for one in asked[1:])
+    return against_reference + [(below, above) for below, above in neighbours if above is not asked[0]]
+
+
+def above_of(asked: Sequence[Asked]) -> dict[str, Asked]:
+    """By name of each rung below the reference: its neighbour above, the one before it unless it names another."""
+    by_name = {one.name: one for one in asked}
+    return {below.name: by_name[below.above] if below.above else above for above, below in pairwise(asked)}
 
 
 def agreement_rows(
@@ -246,15 +261,48 @@ def is_drawn(arrays: Arrays) -> bool:
 
 def cause_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], verdicts: Sequence[Row]) -> list[Row]:
     """By explainer: the first step down the ladder that changed the reasons."""
-    steps = [(above.name, below.name) for above, below in pairwise(asked)]
+    steps = [(above.name, name) for name, above in above_of(asked).items()]
     return verdict.causes(verdicts, [one.name for one in all_explained], steps)
 
 
 def bounds_of(one: Explained, reference: str, measure: Measure) -> dict[str, float | None]:
-    """Ceiling and floor of a measure, as means over samples."""
-    maps = one.maps[reference]
-    ceiling, floor = compare(maps, one.other_masks, measure), compare(maps, one.random, measure)
-    return {"ceiling": stats.mean(ceiling, 1, 0).value, "floor": stats.mean(floor, 1, 0).value}
+    """Ceiling, floor and twin of a measure, as means over samples; None where undefined, or there is no twin."""
+    ends = {"ceiling": one.other_masks, "floor": one.random, "twin": one.twin}
+    return {
+        name: None if maps is None else stats.mean(compare(one.maps[reference], maps, measure), 1, 0).value
+        for name, maps in ends.items()
+    }
+
+
+def twin_row(
+    twin: Asked | None,
+    reference: Asked,
+    all_explained: Sequence[Explained],
+    test: Split,
+    sampling: Sampling,
+) -> Row | None:
+    """What the network that was trained apart is, and how its maps agree with the reference's; None without one.
+
+    It is asked about the class that the reference chose, as every rung is.
+    """
+    if twin is None:
+        return None
+    labels = twin.scores.argmax(axis=1)
+    rows = [
+        {"explainer": one.name, "measure": measure.name, **sampling.mean(values).row()}
+        for one in all_explained
+        if one.twin is not None
+        for measure in MEASURES
+        for values in [compare(one.maps[reference.name], one.twin, measure)]
+    ]
+    return {
+        "artifact": twin.rung.artifact.sha256,
+        "runtime": twin.rung.runtime,
+        "accuracy": tidy(float((labels == test.labels).mean())),
+        "flips": int((labels != reference.scores.argmax(axis=1)).sum()),
+        "tested": len(labels),
+        "agreements": rows,
+    }
 
 
 def compare(reference: Maps, deployed: Maps, measure: Measure) -> NDArray[np.float64]:

@@ -1,13 +1,12 @@
 """From a study file to the artifacts of its ladder: train, compress, export, quantize, each done once and gated."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 import torch
 
 from samewhy_edge import litert
@@ -17,22 +16,20 @@ from samewhy_edge.files import sha256, write_bytes, write_json
 from samewhy_edge.methods import fitting
 from samewhy_edge.predictor import open_predictor
 from samewhy_edge.rung import artifact
-from samewhy_host import export, module_file, quantize, tensorflow_worker, train
+from samewhy_host import export, module_file, quantize, schemes, tensorflow_worker, train
+from samewhy_host.calibration import calibrating, shown_masked
 from samewhy_host.compress import Compression, channels, magnitude
-from samewhy_host.data.dataset import Dataset, Split, stratified
+from samewhy_host.data.dataset import Dataset, stratified
 from samewhy_host.data.sources import open_dataset
 from samewhy_host.manifest import Made, Manifest, Step
 from samewhy_host.module_file import Recipe, load_module, load_plain, save_module, with_weights
 from samewhy_host.steps import Steps
-from samewhy_host.study import StudyFile
+from samewhy_host.study import TRAIN, StudyFile
 from samewhy_host.zoo import ZOO
 
 GATE_SAMPLES = 500  # training samples that the int8 gate compares on; the parity gates take the first 64
-ONNX, FLOAT, INT8 = "model.onnx", "float.tflite", "int8.tflite"
-TFLITE_RUNGS = (  # the float file under the default kernels, the int8 file under all of them
-    Step("tflite", f"litert:artifacts/{FLOAT}?kernels=xnnpack"),
-    *(Step(f"int8-{kernels}", f"litert:artifacts/{INT8}?kernels={kernels}") for kernels in litert.KERNELS),
-)
+TWIN, APART = "twin", 5000  # its name, and how far its seed is from the study's
+ONNX, FLOAT = "model.onnx", "float.tflite"
 PACKAGES = ("samewhy", "numpy", "torch", "onnx", "onnxruntime", "onnx2tf", "tensorflow", "ai-edge-litert")
 Told = Callable[[str], object]
 
@@ -69,8 +66,8 @@ class Builder:
         return self.made[-1].sha256 if self.made else None
 
 
-def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]:
-    """Make every artifact of the study in `folder`; finished steps are used again.
+def build(file: StudyFile, folder: Path, told: Told, steps: Steps | None = None) -> tuple[Manifest, Dataset]:
+    """Make every artifact of the study in `folder`; finished `steps`, its own without others, are used again.
 
     Raises:
         SamewhyError: the data, the network or a gate; what was finished before stays.
@@ -78,17 +75,21 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
     study = file.study
     module_file.importable(file.path.parent)
     data = open_dataset(study.data, file.path.parent, study.study.seed)
-    builder = Builder(file, folder, told, data, Steps(folder / "steps"))
+    builder = Builder(file, folder, told, data, steps or Steps(folder / "steps"))
     audited = data.test.take(stratified(data.test.labels, study.audit.samples, builder.seed))
     fitting(study.explainers(), audited.samples, builder.seed)  # what does not fit is told before any training
+    schemes.makeable(study.quantize.scheme)
     calibration = calibrating(data.train, audited, study.data.calibration, builder.seed)
-    rungs = ladder(builder, calibration)
-    known = {rung.name for rung in rungs}
+    shown = shown_masked(calibration, study.quantize.masked, study.explainers(), builder.seed)
+    rungs = ladder(builder, calibration.samples, shown)
+    twin = twin_of(builder)
+    known = {rung.name for rung in (*rungs, *([twin] if twin else []))}
     for extra in study.rung:
         if extra.name in known:
             raise InputError(f"[[rung]] name {extra.name!r} is taken; the ladder has: {', '.join(sorted(known))}")
         known.add(extra.name)
-        rungs.append(Step(extra.name, extra.address))
+        if extra.address:
+            rungs.append(Step(extra.name, extra.address))
     made = Manifest(
         question=study.study.question,
         seed=builder.seed,
@@ -96,38 +97,48 @@ def build(file: StudyFile, folder: Path, told: Told) -> tuple[Manifest, Dataset]
         data=data.provenance(),
         artifacts=tuple(builder.made),
         rungs=tuple(rungs),
-        calibration=calibration.ids,
+        calibration=calibration.ids if study.quantize.kind.calibrated else (),
         audit=audited.ids,
-        versions={name: version(name) for name in PACKAGES},
+        versions={name: version(name) for name in (*PACKAGES, *schemes.packages(study.quantize.scheme))},
+        twin=twin,
     )
     return made, data
 
 
-def calibrating(train: Split, audited: Split, count: int, seed: int) -> Split:
-    """`count` training samples, the classes even, none of them equal to an audited one.
-
-    Raises:
-        InputError: fewer samples than asked for.
-    """
-    taken = {sha256(sample) for sample in audited.samples}
-    free = train.take(np.array([i for i, sample in enumerate(train.samples) if sha256(sample) not in taken], np.int64))
-    return free.take(stratified(free.labels, count, seed))
-
-
-def ladder(builder: Builder, calibration: Split) -> list[Step]:
-    """Make the artifacts; the rungs from the reference down."""
+def ladder(builder: Builder, clean: Samples, shown: Samples) -> list[Step]:
+    """Make the artifacts; the rungs from the reference down. `shown` calibrates, `clean` are the same without masks."""
     model = builder.file.study.model
     if model.float_tflite and model.int8_tflite:
         builder.add("tflite", FLOAT, given(builder, model.float_tflite), None)
-        builder.add("int8", INT8, given(builder, model.int8_tflite), None)
-        return list(TFLITE_RUNGS)
+        builder.add("int8", "int8.tflite", given(builder, model.int8_tflite), None)
+        return tflite_rungs("int8", tuple(litert.KERNELS))
     rungs: list[Step] = []
     if model.onnx:
         onnx = builder.add("onnx", ONNX, given(builder, model.onnx), None)
     else:
-        rungs, onnx = torch_rungs(builder, calibration.samples)
-    convert(builder, onnx, calibration)
-    return [*rungs, Step("onnx", f"onnx:artifacts/{ONNX}"), *TFLITE_RUNGS]
+        rungs, onnx = torch_rungs(builder, clean)
+    quantized = convert(builder, onnx, shown)
+    return [
+        *rungs,
+        Step("onnx", f"onnx:artifacts/{ONNX}"),
+        *tflite_rungs(quantized.stem, kernels_of(builder, quantized)),
+    ]
+
+
+def tflite_rungs(scheme: str, kernels: Sequence[str]) -> list[Step]:
+    """The float file under the default kernels, the quantized one under all of `kernels`."""
+    return [
+        Step("tflite", f"litert:artifacts/{FLOAT}?kernels=xnnpack"),
+        *(Step(f"{scheme}-{one}", f"litert:artifacts/{scheme}.tflite?kernels={one}") for one in kernels),
+    ]
+
+
+def kernels_of(builder: Builder, quantized: Path) -> list[str]:
+    """The kernel sets that run a file; of the others the run says why they are left out."""
+    kernels, refused = quantize.runnable(quantized)
+    for name, said in refused.items():
+        builder.told(f"quantize: {quantized.stem}-{name} is left out, the kernels do not run the file: {said}")
+    return kernels
 
 
 def given(builder: Builder, name: str) -> Path:
@@ -164,27 +175,42 @@ def network(builder: Builder) -> Recipe:
     return Recipe(ZOO[str(model.architecture)], {**size, **model.options}, builder.data.sample)
 
 
-def trained(builder: Builder) -> Path:
-    """The step that holds the float network."""
-    study = builder.file.study
+def twin_of(builder: Builder) -> Step | None:
+    """The network that was trained apart from the reference, where the study wants one."""
+    wanted = builder.file.study.audit.twin
+    if wanted != TRAIN:
+        return Step(TWIN, wanted) if wanted else None
+    path = builder.add(TWIN, f"{TWIN}.pt", trained(builder, APART, "twin") / "module.pt", None)
+    return Step(TWIN, f"torch:artifacts/{path.name}")
+
+
+def trained(builder: Builder, apart: int = 0, name: str = "train") -> Path:
+    """The step that holds the float network; `apart` is added to the study's seed."""
+    study, seed = builder.file.study, builder.seed + apart
     recipe = network(builder)
     if study.model.weights:
         return adopted(builder, recipe, given(builder, study.model.weights))
     inputs = {
         "recipe": plain(recipe),
         "train": asdict(study.train),
-        "seed": builder.seed,
-        "data": builder.data.provenance(),
+        "seed": seed,
+        "data": taught(builder.data),
     }
 
     def make(folder: Path) -> None:
-        torch.manual_seed(builder.seed)  # the initial weights; each epoch seeds its own chance
+        torch.manual_seed(seed)  # the initial weights; each epoch seeds its own chance
         module = module_file.build(recipe.factory, recipe.options)
-        told = prefixed(builder.told, "train")
-        train.train(module, builder.data.train, study.train, builder.seed, folder / "checkpoint.pt", told)
+        told = prefixed(builder.told, name)
+        train.train(module, builder.data.train, study.train, seed, folder / "checkpoint.pt", told)
         save_module(folder / "module.pt", recipe, module)
 
-    return builder.steps.once("train", inputs, [train, module_file], make)
+    return builder.steps.once(name, inputs, [train, module_file], make)
+
+
+def taught(data: Dataset) -> dict[str, Any]:
+    """Of the data what training knows of it; another test split or other masks make no other network."""
+    train = data.train
+    return {"samples": sha256(train.samples), "labels": sha256(train.labels), "classes": len(data.classes)}
 
 
 def adopted(builder: Builder, recipe: Recipe, weights: Path) -> Path:
@@ -214,7 +240,7 @@ def compressed(builder: Builder, parent: Path, method: str, compression: Compres
         "parent": artifact(parent).sha256,
         "how": settings,
         "seed": builder.seed,
-        "data": builder.data.provenance(),
+        "data": taught(builder.data),
     }
     return builder.steps.once(method, inputs, [train, module_file, magnitude, channels], make)
 
@@ -234,23 +260,29 @@ def exported(builder: Builder, path: Path, samples: Samples) -> Path:
     return builder.add("onnx", ONNX, done / "model.onnx", builder.parent(), done / "gate.json")
 
 
-def convert(builder: Builder, onnx: Path, calibration: Split) -> None:
-    """Make the float and the int8 TFLite artifacts of an ONNX one."""
-    builder.told("quantize: ONNX to TFLite, float and int8")
+def convert(builder: Builder, onnx: Path, calibration: Samples) -> Path:
+    """Make the float and the quantized TFLite artifacts of an ONNX one; the place of the quantized one."""
+    how = builder.file.study.quantize
+    builder.told(f"quantize: ONNX to TFLite, float and {how.scheme}")
     places = stratified(builder.data.train.labels, min(GATE_SAMPLES, len(builder.data.train.ids)), builder.seed + 1)
     samples = builder.data.train.samples[places]
     open_predictor(f"onnx:{onnx}")(samples[:1])  # a file that cannot be asked, or not with these samples, is told early
 
     def make(folder: Path) -> None:
-        real, integer = quantize.to_tflite(onnx, calibration.samples, folder)
+        real, quantized = quantize.to_tflite(onnx, calibration, folder, how)
         write_json(folder / "gate-tflite.json", quantize.gate_float(onnx, real, samples[:64]))
-        write_json(folder / "gate-int8.json", quantize.gate_int8(real, integer, samples))
+        write_json(folder / "gate-quantized.json", quantize.gate_quantized(real, quantized, samples, how))
 
-    inputs = {"parent": artifact(onnx).sha256, "calibration": sha256(calibration.samples), "gate": sha256(samples)}
-    done = builder.steps.once("quantize", inputs, [quantize, tensorflow_worker], make)
+    inputs = {
+        "parent": artifact(onnx).sha256,
+        "how": asdict(how),
+        "calibration": sha256(calibration) if how.kind.calibrated else None,
+        "gate": sha256(samples),
+    }
+    done = builder.steps.once("quantize", inputs, [quantize, schemes, tensorflow_worker], make)
     parent = builder.parent()
-    builder.add("tflite", FLOAT, done / "float.tflite", parent, done / "gate-tflite.json")
-    builder.add("int8", INT8, done / "int8.tflite", parent, done / "gate-int8.json")
+    builder.add("tflite", FLOAT, done / FLOAT, parent, done / "gate-tflite.json")
+    return builder.add(how.scheme, how.file, done / how.file, parent, done / "gate-quantized.json")
 
 
 def plain(recipe: Recipe) -> dict[str, Any]:

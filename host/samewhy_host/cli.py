@@ -1,14 +1,15 @@
-"""``samewhy study | build | explain | audit | report | release | gate | compare | tables | sanity``: the
-verbs of the host part.
+"""``samewhy study | sweep | build | explain | audit | report | release | bundle | gate | compare | tables | sanity``:
+the verbs of the host part.
 
 Nothing heavy is imported before a verb runs, so that help and errors come at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -21,6 +22,7 @@ from samewhy_edge.errors import ExtraError
 if TYPE_CHECKING:
     from samewhy_host.crew import Crew
     from samewhy_host.run import Run
+    from samewhy_host.show import Show
 
 StudyArgument = Annotated[Path, typer.Argument(help="a study file (.toml)")]
 RunArgument = Annotated[Path, typer.Argument(help="folder of a run that has been audited")]
@@ -39,6 +41,7 @@ NEEDED = (
     "matplotlib",
     "jinja2",
     "PIL",
+    "tomli_w",
 )
 
 
@@ -48,6 +51,23 @@ def study(study: StudyArgument, out: OutOption, scheduler: SchedulerOption = Non
         from samewhy_host.run import studied
 
         page = studied(run)
+    tell(page)
+
+
+def sweep(
+    study: Annotated[Path, typer.Argument(help="a study file with a [sweep] table (.toml)")],
+    out: OutOption,
+    scheduler: SchedulerOption = None,
+) -> None:
+    """Run one study over several settings, and draw where accuracy and reasons break."""
+    need_host()
+    from samewhy_host.sweep import read_sweep
+
+    points = read_sweep(study)
+    with shown(out) as show, hired(scheduler) as crew:
+        from samewhy_host.sweeping import swept
+
+        page = swept(points, out, show, crew)
     tell(page)
 
 
@@ -155,6 +175,7 @@ def sanity(
     input: Annotated[Path, typer.Option("--input", help=".npy or .npz with samples (N, *S, C)")],
     out: Annotated[Path, typer.Option("--out", help="folder for the tables and the figure")],
     methods: Annotated[Path | None, typer.Option("--methods", help="a methods file (.toml); without it two")] = None,
+    empty: Annotated[Path | None, typer.Option("--empty", help=".npy or .npz with samples without an object")] = None,
 ) -> None:
     """Shuffle the weights of a `.tflite`, layer by layer: do its explanations change with them?"""
     need_host()
@@ -168,18 +189,44 @@ def sanity(
     subject = open_predictor(address)
     given = read_inputs(input, subject.spec.sample)
     targets = subject(given.samples).argmax(axis=1) if given.targets is None else given.targets
+    nothing = read_inputs(empty, subject.spec.sample).samples if empty else None
     with progress_bar() as bars:
         task = bars.add_task("queries", total=None)
-        found = checked(
-            address, given.samples, targets, how.explainers(), how.seed, out, progress=lambda n: bars.advance(task, n)
-        )
+        asked = (address, given.samples, targets, how.explainers(), how.seed, out)
+        found = checked(*asked, progress=lambda n: bars.advance(task, n), empty=nothing)
         bars.remove_task(task)
     table = Table("explainer", "verdict", "agreement", "threshold", "samples", box=None, pad_edge=False)
     for row in found["verdicts"]:
         shown = (number(row["value"]), number(row["threshold"]), f"{row['samples']} of {found['samples']}")
         table.add_row(row["explainer"], row["verdict"], *shown)
     stdout.print(table)
+    if found["empty"]:
+        stdout.print(emptied(found["empty"]))
     tell(out / "sanity.png")
+
+
+def emptied(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What maps say where there is nothing, as a share of what they say of real samples."""
+    table = Table("explainer", "mass without an object", "peak", "silent", box=None, pad_edge=False)
+    for row in rows:
+        shown = (ratio["value"] for ratio in (row["mass"], row["peak"]))
+        said = ("undefined" if value is None else f"{value:.3f}" for value in shown)
+        table.add_row(row["explainer"], *said, f"{row['silent']} of {row['empty']}")
+    return table
+
+
+def bundle(
+    run: RunArgument,
+    out: Annotated[Path, typer.Option("--out", help="the bundle to write, such as model.samewhy")],
+    study: Annotated[Path | None, typer.Option("--study", help="the study file, where its data lie beside it")] = None,
+) -> None:
+    """Pack what a device needs to verify the file that it will run: one zip."""
+    with opened(study or run / "study.toml", run) as opened_run:
+        from samewhy_host.bundling import bundle as bundled
+
+        digest = bundled(opened_run, out)
+    stdout.print(f"sha256 {digest}")
+    tell(out)
 
 
 @contextmanager
@@ -193,15 +240,27 @@ def opened(study: Path, folder: Path, scheduler: str | None = None) -> Iterator[
         WorkerError: the scheduler or its workers.
     """
     need_host()
-    from samewhy_edge.files import writable
     from samewhy_host.run import Run
-    from samewhy_host.show import Show
     from samewhy_host.study import read_study
 
     file = read_study(study)
+    with shown(folder) as show, hired(scheduler) as crew:
+        yield Run(file, folder, show, crew)
+
+
+@contextmanager
+def shown(folder: Path) -> Iterator["Show"]:
+    """Lines and bars of work that leaves its results in the folder.
+
+    Raises:
+        OutputError: the folder.
+    """
+    from samewhy_edge.files import writable
+    from samewhy_host.show import Show
+
     writable(folder)
-    with hired(scheduler) as crew, progress_bar() as bars:
-        yield Run(file, folder, Show(bars.console.print, lambda name, total: bar(bars, name, total)), crew)
+    with progress_bar() as bars:
+        yield Show(partial(bars.console.print, markup=False), lambda name, total: bar(bars, name, total))
 
 
 @contextmanager

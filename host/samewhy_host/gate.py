@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from samewhy_edge.errors import InputError, unknown
 from samewhy_edge.settings import convert, read_toml, structure
+from samewhy_host.neighbours import above_of
 from samewhy_host.stats import tidy
 from samewhy_host.tables import audit_of, pairs
 from samewhy_host.verdict import Word
@@ -18,7 +19,7 @@ from samewhy_host.verdict import Word
 Row = Mapping[str, Any]
 Tables = Mapping[str, Sequence[Row]]
 CHOICES = ("rung", "reference", "explainer", "measure")  # what tells the rows of a table apart
-NOTHING = "nothing to judge"
+NOTHING, NONE = "nothing to judge", "none"
 
 
 @final
@@ -70,6 +71,7 @@ class Kind:
     below: bool = False  # whether the reference itself is left out
     bounds: tuple[str, str] | None = None  # columns of its interval's ends
     words: bool = False  # whether values are verdicts
+    measures: str = "measures"  # the list of the study that names its measures
 
     @property
     def takes(self) -> set[str]:
@@ -84,6 +86,7 @@ class Kind:
 
 
 ENDS = ("low", "high")
+ALONE = ("rung", "explainer", "measure")  # what tells rows apart that are of one rung
 KINDS: Mapping[str, Kind] = {
     "accuracy": Kind("rungs", "accuracy", ("rung",)),
     "accuracy-drop": Kind("drops", "drop", ("rung", "reference"), below=True),
@@ -98,6 +101,11 @@ KINDS: Mapping[str, Kind] = {
     "brier": Kind("calibration", "brier", ("rung",), bounds=("brier_low", "brier_high")),
     "dead": Kind("resolution", "dead", ("rung", "explainer")),
     "unresolvable": Kind("resolution", "unresolvable", ("rung", "explainer")),
+    "localisation": Kind("localisation", "value", ALONE, bounds=ENDS, measures="localisation_measures"),
+    "faithfulness": Kind("faithfulness", "value", ALONE, bounds=ENDS, measures="faithfulness_measures"),
+    "lent-cost": Kind(
+        "cross", "cost", ALONE, below=True, bounds=("cost_low", "cost_high"), measures="faithfulness_measures"
+    ),
     "reliability": Kind("explainers", "reliability", ("explainer",)),
     "relative-error": Kind("explainers", "relative_error", ("explainer",)),
 }
@@ -142,10 +150,12 @@ def judge(run: Path, limits: Path) -> list[Judged]:
     """
     wanted = read_limits(limits)
     tables, study = tables_of(run), audit_of(run)["study"]
+    rungs = [row["rung"] for row in tables["rungs"]]
     known = {
-        "rung": [row["rung"] for row in tables["rungs"]],
+        "rung": rungs,
+        "above": [rungs[0], *above_of(tables["rungs"]).values()],
         "explainer": [row["explainer"] for row in tables["explainers"]],
-        "measure": [row["name"] for row in study["measures"]],
+        **{kind.measures: [row["name"] for row in study.get(kind.measures, [])] for kind in KINDS.values()},
     }
     return [Judged(limit, tuple(found(limit, tables, known, where))) for where, limit in wanted.items()]
 
@@ -257,7 +267,7 @@ def tables_of(run: Path) -> dict[str, list[Row]]:
         "rungs": rungs,
         "drops": [
             {"rung": below, "reference": above, "drop": tidy(accuracy[above] - accuracy[below])}
-            for below, above in pairs(list(accuracy))
+            for below, above in pairs(audit["rungs"])
         ],
         "explainers": [{**row, "explainer": row["name"]} for row in audit["study"]["explainers"]],
         "times": [{"rung": name, **row} for name, row in times(run).items()],
@@ -298,17 +308,27 @@ def found(limit: Limit, tables: Tables, known: Mapping[str, Sequence[str]], wher
 def chosen(limit: Limit, kind: Kind, known: Mapping[str, Sequence[str]], where: str) -> Iterator[dict[str, str]]:
     """Each row that a limit asks for: the values of its `kind.by`."""
     explainers = [named("explainer", limit.explainer, known, where)] if limit.explainer else known["explainer"]
-    measure = named("measure", limit.measure or known["measure"][0], known, where)
+    measure = measure_of(limit, known[kind.measures], where) if "measure" in kind.by else None
     rungs = rungs_of(limit.rung or "last", kind, known, where)
     seen = set()
     for rung, explainer in product(rungs, explainers):
-        place = max(known["rung"].index(rung) - 1, 0)
-        above = known["rung"][place if limit.reference == "above" else 0]
-        whole = {"rung": rung, "reference": above, "explainer": explainer, "measure": measure}
+        above = known["above"][known["rung"].index(rung)] if limit.reference == "above" else known["rung"][0]
+        whole = {"rung": rung, "reference": above, "explainer": explainer, "measure": measure or NONE}
         choice = {key: whole[key] for key in kind.by}
         if tuple(choice.values()) not in seen:
             seen.add(tuple(choice.values()))
             yield choice
+
+
+def measure_of(limit: Limit, names: Sequence[str], where: str) -> str | None:
+    """The measure that is meant, the first one unless it is named; None where the run has none.
+
+    Raises:
+        InputError: the limit names one that the run does not have.
+    """
+    if limit.measure and limit.measure not in names:
+        raise InputError(f"[{where}] {unknown('measure', limit.measure, names)}")
+    return limit.measure or next(iter(names), None)
 
 
 def rungs_of(name: str, kind: Kind, known: Mapping[str, Sequence[str]], where: str) -> Sequence[str]:

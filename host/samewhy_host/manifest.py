@@ -1,7 +1,7 @@
 """What a build leaves behind: who was made from whom, with which samples, and what the gates measured."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -46,15 +46,21 @@ class Manifest:
     data: Mapping[str, Any]
     artifacts: tuple[Made, ...]
     rungs: tuple[Step, ...]  # the ladder, from the reference down
-    calibration: tuple[str, ...]  # ids of training samples
+    calibration: tuple[str, ...]  # ids of training samples; none where the scheme takes none
     audit: tuple[str, ...]  # ids of test samples
     versions: Mapping[str, str]
     schema: int = SCHEMA
+    twin: Step | None = None  # trained apart from the reference: no rung, but a scale for them
 
 
 def save(manifest: Manifest, folder: Path) -> None:
     """Write ``manifest.json``."""
     write_json(folder / FILE, asdict(manifest))
+
+
+def listed(ids: Sequence[str]) -> bytes:
+    """Ids as a file, one a line."""
+    return "".join(f"{one}\n" for one in ids).encode()
 
 
 def load(folder: Path) -> Manifest:
@@ -71,5 +77,6 @@ def load(folder: Path) -> Manifest:
         raise InputError(f"{path}: manifest schema {table.get('schema')}, expected {SCHEMA}; build it anew")
     table["artifacts"] = tuple(Made(**made) for made in table["artifacts"])
     table["rungs"] = tuple(Step(**step) for step in table["rungs"])
+    table["twin"] = Step(**table["twin"]) if table.get("twin") else None
     table["calibration"], table["audit"] = tuple(table["calibration"]), tuple(table["audit"])
     return Manifest(**table)

@@ -1,4 +1,4 @@
-"""ONNX to TFLite, float and full int8 (per channel, integer input and output), with the gates behind both."""
+"""ONNX to TFLite, float and quantized by a scheme, with the gates behind both."""
 
 import json
 import os
@@ -14,22 +14,22 @@ from numpy.typing import NDArray
 
 from samewhy_edge import litert
 from samewhy_edge.arrays import Samples, Scores
-from samewhy_edge.errors import GateError
+from samewhy_edge.errors import ArtifactError, GateError
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.quant import affine
 from samewhy_edge.quarantine import examine
 from samewhy_edge.rung import artifact
 from samewhy_host.divergence import first_unmatched, onnx_layers
+from samewhy_host.schemes import Quantize
 
 FLOAT_BOUND = 1e-3  # largest |onnx - tflite float| of a score
-LABELS = 0.9  # least share of samples on which int8 gives float's label
 # For colour images onnx2tf fetches pictures to compare its layers on, unless this file lies where it runs.
 PICTURES = "calibration_image_sample_data_20x128x128x3_float32.npy"
-SQNR = 10.0  # least signal to quantization noise ratio of the scores, in dB
+INT8 = Quantize()
 
 
-def to_tflite(source: Path, calibration: Samples, folder: Path) -> tuple[Path, Path]:
-    """``float.tflite`` and ``int8.tflite`` in `folder`, made by TensorFlow in a process of its own.
+def to_tflite(source: Path, calibration: Samples, folder: Path, how: Quantize = INT8) -> tuple[Path, Path]:
+    """``float.tflite`` and ``SCHEME.tflite`` in `folder`, made by TensorFlow in a process of its own.
 
     Raises:
         GateError: the conversion failed; the whole output of TensorFlow is kept in ``tensorflow.log``.
@@ -41,7 +41,8 @@ def to_tflite(source: Path, calibration: Samples, folder: Path) -> tuple[Path, P
         "onnx": "single.onnx",
         "samples": "calibration.npy",
         "float": "float.tflite",
-        "int8": "int8.tflite",
+        "quantized": how.file,
+        "scheme": how.scheme,
         "scratch": "saved_model",
     }
     (folder / "job.json").write_text(json.dumps(job))
@@ -56,7 +57,7 @@ def to_tflite(source: Path, calibration: Samples, folder: Path) -> tuple[Path, P
         raise GateError(
             f"ONNX to TFLite: the converter stopped {stopped_at(log.read_text())}; its whole output is in {log}"
         )
-    return folder / "float.tflite", folder / "int8.tflite"
+    return folder / "float.tflite", folder / how.file
 
 
 def stopped_at(log: str) -> str:
@@ -112,35 +113,71 @@ def gate_float(source: Path, tflite: Path, samples: Samples) -> dict[str, Any]:
     return {"max_difference": apart, "bound": FLOAT_BOUND, "samples": len(samples), "operators": list(operators)}
 
 
-def gate_int8(tflite: Path, int8: Path, samples: Samples) -> dict[str, Any]:
+def gate_quantized(tflite: Path, quantized: Path, samples: Samples, how: Quantize = INT8) -> dict[str, Any]:
     """What quantization did to the scores, for the manifest.
 
     Raises:
-        GateError: integer ends are missing, answers collapse, or scores and labels drift too far.
+        GateError: ends are not what the scheme gives, answers collapse, or scores and labels drift too far.
     """
-    subject = open_predictor(f"litert:{int8}?kernels=reference")
+    kernels = first_runnable(quantized)
+    subject = open_predictor(f"litert:{quantized}?kernels={kernels}")
     expected, found = open_predictor(f"litert:{tflite}?kernels=reference")(samples), subject(samples)
-    bounds = {"bounds": {"label_agreement": LABELS, "sqnr_db": SQNR}, "samples": len(samples)}
-    report = {**ends(subject, samples), **drift(expected, found), **bounds}
-    problem = trouble(report)
+    bounds = {"bounds": {"label_agreement": how.labels, "sqnr_db": how.sqnr}, "samples": len(samples)}
+    report = {**ends(subject, samples, how), **drift(expected, found), **bounds}
+    problem = trouble(report, how)
     if problem:
-        layer, noise = noisiest(tflite, int8, samples[:32])
+        layer, noise = noisiest(tflite, quantized, samples[:32], kernels)
         raise GateError(
-            f"int8 quantization: {problem}; the noisiest layer is {layer} ({noise:.1f} dB); calibrate with more, "
-            "and more typical, samples, or narrow that layer's range (ReLU6, smaller weights, batch norm before it)"
+            f"{how.scheme} quantization: {problem}; the noisiest layer is {layer} ({noise:.1f} dB); {remedy(how)}"
         )
     return report
 
 
-def ends(subject: Subject, samples: Samples) -> dict[str, Any]:
-    """Scale and zero point of both ends, and whether the input's range holds the samples.
+def remedy(how: Quantize) -> str:
+    """What to try where a file lost too much."""
+    calibrate = "calibrate with more, and more typical, samples, or " if how.kind.calibrated else ""
+    return (
+        f"{calibrate}narrow that layer's range (ReLU6, smaller weights, batch norm before it); to study what is lost "
+        "all the same, lower labels or sqnr of [quantize]"
+    )
+
+
+def runnable(path: Path) -> tuple[list[str], dict[str, str]]:
+    """The kernel sets of LiteRT that run a file, and of the others what they said."""
+    refused = {}
+    for kernels in litert.KERNELS:
+        try:
+            open_predictor(f"litert:{path}?kernels={kernels}")
+        except ArtifactError as error:
+            refused[kernels] = str(error)
+    return [kernels for kernels in litert.KERNELS if kernels not in refused], refused
+
+
+def first_runnable(path: Path) -> str:
+    """The plainest kernel set that runs a file.
 
     Raises:
-        GateError: an end of the file is not int8.
+        GateError: none does.
+    """
+    kernels, refused = runnable(path)
+    if not kernels:
+        raise GateError(f"no kernels of the installed runtime run the quantized file: {'; '.join(refused.values())}")
+    return kernels[-1]
+
+
+def ends(subject: Subject, samples: Samples, how: Quantize = INT8) -> dict[str, Any]:
+    """Scale and zero point of both ends, and whether the input's range holds the samples; nothing where they are real.
+
+    Raises:
+        GateError: an end of the file is of another type than the scheme gives.
     """
     entry, exit_ = subject.spec.input, subject.spec.output
-    if not entry or not exit_ or {entry.dtype, exit_.dtype} != {"int8"}:
-        raise GateError("int8 quantization: an end of the file is not int8; expected integer input and output")
+    found = {end.dtype if end else None for end in (entry, exit_)}
+    if found != {how.kind.ends}:
+        expected = f"expected {'integer' if how.kind.ends else 'real'} input and output"
+        raise GateError(f"{how.scheme} quantization: an end of the file is not {how.kind.ends or 'float'}; {expected}")
+    if entry is None or exit_ is None:
+        return {}
     back = np.abs(entry.decode(entry.encode(samples)) - samples).max()
     return {
         "input": {"scale": entry.scale, "zero_point": entry.zero_point, "max_error_steps": float(back) / entry.scale},
@@ -157,16 +194,17 @@ def drift(expected: Scores, found: Scores) -> dict[str, float]:
     }
 
 
-def trouble(report: dict[str, Any]) -> str | None:
+def trouble(report: dict[str, Any], how: Quantize = INT8) -> str | None:
     """The first limit that is broken, in words."""
-    if report["input"]["max_error_steps"] > 1:
-        return f"samples fall outside the input's range by {report['input']['max_error_steps']:.1f} steps"
+    outside = report["input"]["max_error_steps"] if how.kind.ends else 0.0
+    if outside > how.kind.room:
+        return f"samples fall outside the input's range by {outside:.1f} steps"
     if report["distinct_outputs"] < 0.1:
         return f"only {report['distinct_outputs']:.1%} of the outputs are distinct"
-    if report["label_agreement"] < LABELS:
-        return f"labels agree on {report['label_agreement']:.1%} of the samples, at least {LABELS:.0%} is expected"
-    if not report["sqnr_db"] >= SQNR:
-        return f"scores have an SQNR of {report['sqnr_db']:.1f} dB, at least {SQNR:.0f} dB is expected"
+    if report["label_agreement"] < how.labels:
+        return f"labels agree on {report['label_agreement']:.1%} of the samples, at least {how.labels:.0%} is expected"
+    if not report["sqnr_db"] >= how.sqnr:
+        return f"scores have an SQNR of {report['sqnr_db']:.1f} dB, at least {how.sqnr:.0f} dB is expected"
     return None
 
 
@@ -179,16 +217,16 @@ def sqnr(signal: NDArray[np.float32], noisy: NDArray[np.float32]) -> float:
     return float(10 * np.log10(power / noise))
 
 
-def noisiest(tflite: Path, int8: Path, samples: Samples) -> tuple[str, float]:
+def noisiest(tflite: Path, quantized: Path, samples: Samples, kernels: str = "reference") -> tuple[str, float]:
     """The layer with the lowest SQNR, among the tensors that both files name alike."""
-    expected, found = tensors(tflite, samples), tensors(int8, samples)
+    expected, found = tensors(tflite, samples), tensors(quantized, samples, kernels)
     shared = {name: sqnr(expected[name], found[name]) for name in expected if name in found}
     return min(shared.items(), key=lambda item: item[1]) if shared else ("unknown", float("nan"))
 
 
-def tensors(path: Path, samples: Samples) -> dict[str, NDArray[np.float32]]:
+def tensors(path: Path, samples: Samples, kernels: str = "reference") -> dict[str, NDArray[np.float32]]:
     """Every inner tensor that depends on the sample, decoded, by name: (N, ...)."""
-    interpreter = litert.load(path, "reference", tensors=True)
+    interpreter = litert.load(path, kernels, tensors=True)
     interpreter.allocate_tensors()
     entry = interpreter.get_input_details()[0]
     rows: dict[str, list[NDArray[np.float32]]] = {}
@@ -196,9 +234,15 @@ def tensors(path: Path, samples: Samples) -> dict[str, NDArray[np.float32]]:
         interpreter.set_tensor(entry["index"], encoded(sample[None], entry))
         interpreter.invoke()
         for detail in interpreter.get_tensor_details():
-            if len(detail["shape"]) > 1 and detail["shape"][0] == 1 and detail["name"]:
+            if is_activation(detail):
                 rows.setdefault(detail["name"], []).append(decoded(interpreter.get_tensor(detail["index"]), detail))
     return {name: np.concatenate(values) for name, values in rows.items()}
+
+
+def is_activation(detail: dict[str, Any]) -> bool:
+    """Whether a tensor may depend on the sample; what has a scale a channel is weights."""
+    shape, scales = detail["shape"], detail["quantization_parameters"]["scales"]
+    return len(shape) > 1 and shape[0] == 1 and bool(detail["name"]) and len(scales) <= 1
 
 
 def encoded(values: Samples, detail: dict[str, Any]) -> NDArray[Any]:

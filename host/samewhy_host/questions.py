@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import final
+from typing import TypeVar, final
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from samewhy_edge.predictor import Subject
 from samewhy_edge.query import Progress, ask
 from samewhy_host.crew import Arrays
 
+FillT = TypeVar("FillT")
 BATCH = 250  # samples at a time, where nothing is hidden
 TESTED = 4 * BATCH  # samples in a piece of the test split
 QUERIES = 2**14  # in a piece of questions, unless a single sample has more
@@ -95,12 +96,17 @@ def laid(fill: Fill, samples: Samples) -> float | Laid:
 
 def part(whole: Answering, start: int, stop: int) -> Answering:
     """The same of some samples, with the plans and backgrounds that are theirs."""
-    plan, fill = whole.plan, whole.fill
-    return Answering(
-        whole.samples[start:stop],
-        Each(plan.plans[start:stop]) if isinstance(plan, Each) else plan,
-        Laid(fill.filled[start:stop]) if isinstance(fill, Laid) else fill,
-    )
+    return Answering(whole.samples[start:stop], plan_part(whole.plan, start, stop), fill_part(whole.fill, start, stop))
+
+
+def plan_part(plan: Plan | Each, start: int, stop: int) -> Plan | Each:
+    """The plan of some of the samples."""
+    return Each(plan.plans[start:stop]) if isinstance(plan, Each) else plan
+
+
+def fill_part(fill: FillT, start: int, stop: int) -> FillT | Laid:
+    """The fill of some of the samples."""
+    return Laid(fill.filled[start:stop]) if isinstance(fill, Laid) else fill
 
 
 def spans(samples: int, most: int) -> list[tuple[int, int]]:

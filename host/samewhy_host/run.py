@@ -9,25 +9,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_edge.arrays import Samples, Targets
-from samewhy_edge.explain import Adaptive, Explainer, of_targets
+from samewhy_edge.explain import Adaptive, Explainer, again, of_targets
 from samewhy_edge.files import write_bytes, write_json, write_npz
-from samewhy_edge.fill import Background, Fill, backgrounds
+from samewhy_edge.fill import Background, Fill
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
+from samewhy_edge.quant import Affine
 from samewhy_edge.record import record_of, save
-from samewhy_host import asking, audit, gradients, manifest
+from samewhy_host import asking, audit, faithful, gradients, manifest
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
 from samewhy_host.crew import Crew, Located, Threads, Tools, found
 from samewhy_host.data.dataset import Dataset, Split
+from samewhy_host.devices import device
+from samewhy_host.faithful import Judgements, gathered, judgings
+from samewhy_host.judging import Court
 from samewhy_host.localised import localisation_measures, localisation_rows
 from samewhy_host.manifest import Manifest
 from samewhy_host.module_file import load_module
 from samewhy_host.report.page import write_report
 from samewhy_host.report.words import verdict_lines
 from samewhy_host.show import Show
+from samewhy_host.stats import Sampling
 from samewhy_host.steps import Steps
 from samewhy_host.study import StudyFile
 
@@ -41,11 +46,17 @@ class Run:
     folder: Path
     show: Show
     crew: Crew = field(default_factory=Threads)
+    shared: Path | None = None  # where steps lie that several runs have in common
+
+    @property
+    def steps(self) -> Steps:
+        """Where finished steps lie."""
+        return Steps(self.shared or self.folder / "steps")
 
     @property
     def tools(self) -> Tools:
         """What the rungs are asked by."""
-        return Tools(Steps(self.folder / "steps"), self.crew, self.show)
+        return Tools(self.steps, self.crew, self.show)
 
 
 @final
@@ -57,24 +68,26 @@ class Interview:
     data: Dataset
     audited: Split
     targets: Targets
-    subjects: Sequence[Subject]
-    asked: Sequence[Asked]
+    subjects: Sequence[Subject]  # the rungs that can be asked here, first
+    asked: Sequence[Asked]  # those, then devices that were asked elsewhere
     explained: Sequence[Explained]
+    outputs: Sequence[Affine | None]  # of all that were asked
+    twin: Asked | None = None  # a network that was trained apart; no rung
 
 
 def built(run: Run) -> tuple[Manifest, Dataset]:
     """Make the artifacts, and write ``manifest.json``, ``calibration.txt`` and a copy of the study."""
-    made, data = build(run.file, run.folder, run.show.line)
+    made, data = build(run.file, run.folder, run.show.line, run.steps)
     manifest.save(made, run.folder)
-    write_bytes(run.folder / "study.toml", run.file.path.read_bytes())
-    write_bytes(run.folder / "calibration.txt", ("\n".join(made.calibration) + "\n").encode())
+    write_bytes(run.folder / "study.toml", run.file.content)
+    write_bytes(run.folder / "calibration.txt", manifest.listed(made.calibration))
     return made, data
 
 
 def interviewed(run: Run) -> Interview:
     """Ask every rung everything, and write a record for each rung and explainer."""
     made, data = built(run)
-    rungs = Rungs(run.folder, made.rungs)
+    rungs = Rungs(run.folder, (*made.rungs, made.twin) if made.twin else made.rungs)
     subjects = asking.same_ends(rungs, data.sample, len(data.classes))
     audited = data.test.take(data.test.places(made.audit))
     scores = asking.test_scores(rungs, subjects, data.test.samples, run.tools)
@@ -83,8 +96,13 @@ def interviewed(run: Run) -> Interview:
     answers, others, questions = ask_all(run, rungs, subjects, audited, explainers, targets)
     asked = [
         Asked(step.name, subject.spec.rung, score, answer)
-        for step, subject, score, answer in zip(made.rungs, subjects, scores, answers, strict=True)
+        for step, subject, score, answer in zip(rungs.steps, subjects, scores, answers, strict=True)
     ]
+    twin = asked.pop() if made.twin else None
+    subjects = subjects[: len(asked)]
+    known = (run.file.path.parent, list(asked), questions, audited.samples, targets)
+    devices = [device(extra, *known) for extra in run.file.study.rung if extra.verified]
+    asked += [one for one, _ in devices]
     explained = [
         audit.explained(
             one,
@@ -95,10 +113,12 @@ def interviewed(run: Run) -> Interview:
             audited.samples,
             targets,
             made.seed,
+            twin,
         )
         for one in explainers
     ]
-    interview = Interview(made, data, audited, targets, subjects, asked, explained)
+    outputs = [subject.spec.output for subject in subjects] + [output for _, output in devices]
+    interview = Interview(made, data, audited, targets, subjects, asked, explained, outputs, twin)
     write_records(run, interview)
     return interview
 
@@ -157,18 +177,6 @@ def reference_asked(
     return known
 
 
-def again(explainer: Explainer, samples: Samples, scores: NDArray[np.float32], seed: int, draw: int) -> Plan | Each:
-    """The plan that an explainer comes to by these scores (N, M) of the targets."""
-    plan = explainer.plan(samples.shape[1:], seed, draw)
-    shown = samples != backgrounds(explainer.fill, samples)
-    while isinstance(explainer, Adaptive) and len(plan) < scores.shape[1]:
-        longer = explainer.refine(plan, scores[:, : len(plan)], shown)
-        if longer is None:
-            return plan
-        plan = longer
-    return plan
-
-
 def write_records(run: Run, interview: Interview) -> None:
     """``records/RUNG--EXPLAINER.json`` and ``.npz``."""
     samples, targets, made = interview.audited.samples, interview.targets, interview.manifest
@@ -188,6 +196,8 @@ def audited(run: Run) -> dict[str, Any]:
     rows = audit.rung_rows(interview.asked, interview.data.test, places)
     shown = audit.gallery(interview.asked, interview.explained[0], rows, settings.gallery)
     checked = cross_check(run, interview, shown)
+    judged = judgements(run, interview)
+    sampling = Sampling(settings.resamples, made.seed, settings.level)
     verdicts = audit.verdict_rows(interview.asked, interview.explained, settings.margin, settings.level)
     table = {
         "schema": audit.SCHEMA,
@@ -205,6 +215,8 @@ def audited(run: Run) -> dict[str, Any]:
             "explainers": audit.explainer_rows(interview.explained),
             "measures": audit.measure_rows(),
             "localisation_measures": localisation_measures(interview.audited.masks),
+            "faithfulness_measures": faithful.measure_rows(judged.measures, interview.data.sample[:-1]),
+            "shape_measures": faithful.shape_measures(),
         },
         "rungs": rows,
         "verdicts": verdicts,
@@ -221,6 +233,7 @@ def audited(run: Run) -> dict[str, Any]:
             made.seed,
             settings.level,
         ),
+        **trials(interview, judged, sampling),
         "samples": audit.sample_rows(interview.audited, interview.targets),
         "gallery": shown,
         "cross_check": checked,
@@ -237,12 +250,42 @@ def payers(run: Run, interview: Interview, places: NDArray[np.int64]) -> dict[st
     """Who pays, how sure of itself each rung is, and whether its answers are fine enough for its maps."""
     settings, seed = run.file.study.audit, interview.manifest.seed
     known, test = (interview.asked, interview.explained), interview.data.test
-    outputs = [subject.spec.output for subject in interview.subjects]
     return {
         "classes": audit.class_rows(*known, test, places, settings.level),
         "moved": audit.moved_rows(*known, test.labels[places], settings.resamples, seed),
         "calibration": audit.calibration_rows(interview.asked, test, settings.resamples, seed, settings.level),
-        "resolution": audit.resolution_rows(*known, outputs, interview.audited.samples, places, interview.targets),
+        "resolution": audit.resolution_rows(
+            *known, interview.outputs, interview.audited.samples, places, interview.targets
+        ),
+    }
+
+
+def judgements(run: Run, interview: Interview) -> Judgements:
+    """What every rung says of its own maps and of the reference's, and the reference of maps that know nothing."""
+    entry = next((subject.spec.input for subject in interview.subjects if subject.spec.input), None)
+    measures = run.file.study.faithfulness.chosen(entry)
+    court = Court(interview.audited.samples, interview.targets, measures, interview.manifest.seed, entry)
+    names, explainers = askable(interview), [one.name for one in interview.explained]
+    rungs = Rungs(run.folder, interview.manifest.rungs)
+    works = judgings(names, interview.explained, court)
+    return gathered(names, explainers, measures, asking.judged(rungs, interview.subjects, works, run.tools))
+
+
+def askable(interview: Interview) -> list[str]:
+    """Names of the rungs that can be asked here."""
+    return [one.name for one in interview.asked[: len(interview.subjects)]]
+
+
+def trials(interview: Interview, judged: Judgements, sampling: Sampling) -> dict[str, Any]:
+    """What maps were put to: their rungs, each other's rungs, and a network that was trained apart."""
+    names, explainers = askable(interview), [one.name for one in interview.explained]
+    return {
+        "faithfulness": faithful.faithfulness_rows(names, explainers, judged, sampling),
+        "cross": faithful.lent_rows(names, explainers, judged, sampling),
+        "shape": faithful.shape_rows(
+            [one.name for one in interview.asked], {one.name: one.maps for one in interview.explained}, sampling
+        ),
+        "twin": audit.twin_row(interview.twin, interview.asked[0], interview.explained, interview.data.test, sampling),
     }
 
 

@@ -36,6 +36,7 @@ from samewhy_edge.query import Progress, ask
 from samewhy_edge.resolution import resolution
 from samewhy_edge.rung import artifact
 from samewhy_host import stats
+from samewhy_host.emptiness import emptiness
 from samewhy_host.flatbuffer import Layer, layers_of, patched, values_of
 from samewhy_host.report.cascade import figure
 
@@ -135,8 +136,11 @@ def sanity(
     folder: Path,
     resamples: int = RESAMPLES,
     progress: Progress = lambda _: None,
+    empty: Samples | None = None,
 ) -> Row:
     """Whether each explainer's maps change with the weights: ``sanity.json``, ``.npz`` and ``.png`` in `folder`.
+
+    `empty` are samples without an object: what maps say of them stands beside what they say of the others.
 
     Raises:
         AddressError, ArtifactError: as `open_predictor` and `layers_of`.
@@ -146,6 +150,8 @@ def sanity(
     subject, runtime = opened(address)
     check_samples(samples, subject.spec.sample)
     check_targets(targets, len(samples), subject.spec.classes)
+    if empty is not None:
+        check_samples(empty, subject.spec.sample)
     if not len(samples) or not explainers:
         raise InputError(f"{len(samples)} samples and {len(explainers)} explainers; expected at least one of each")
     writable(folder)
@@ -167,6 +173,7 @@ def sanity(
         "steps": [step_row(*row, labels) for row in zip(steps, said, strict=True)],
         "agreement": list(agreement_rows(known, steps, values, resamples, seed)),
         **ends(known, samples, said[len(layers) - 1], [value[:, : len(layers)] for value in values], resamples, seed),
+        "empty": [] if empty is None else emptiness(subject, samples, empty, explainers, seed, resamples),
     }
     write(folder, table, known, values)
     return table

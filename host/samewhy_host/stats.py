@@ -53,6 +53,25 @@ def mean(values: Values, resamples: int, seed: int, level: float = LEVEL) -> Mea
     return Mean(tidy(defined.mean()), tidy(low), tidy(high), len(defined), len(values) - len(defined))
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How means over samples get their intervals."""
+
+    resamples: int
+    seed: int
+    level: float = LEVEL
+
+    def mean(self, values: Values) -> Mean:
+        """Of values (N,); infinite ones count as undefined."""
+        return mean(np.where(np.isfinite(values), values, np.nan), self.resamples, self.seed, self.level)
+
+    def moved(self, values: Values, name: str = "moved") -> dict[str, Any]:
+        """The mean of paired differences with its interval."""
+        found = self.mean(values)
+        return {name: found.value, f"{name}_low": found.low, f"{name}_high": found.high}
+
+
 def resample(count: int, resamples: int, seed: int) -> NDArray[np.int64]:
     """Places (resamples, count) drawn with replacement; equal seeds give equal bytes."""
     raw = np.random.Philox(key=np.array([seed, 3], np.uint64)).random_raw(resamples * count)

@@ -7,15 +7,20 @@ from typing import Any, final
 
 from samewhy_edge.errors import InputError, unknown
 from samewhy_edge.explain import Explainer, located
+from samewhy_edge.faithfulness import named
 from samewhy_edge.files import sha256
 from samewhy_edge.methods import DEFAULTS, explainers_from
 from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
 from samewhy_host.data.sources import Data
+from samewhy_host.judging import Faithfulness
+from samewhy_host.schemes import Quantize
 from samewhy_host.train import Train
 from samewhy_host.zoo import ZOO
 
+STUDY_FILE = "study file; expected a .toml, see studies/ for examples"
 Table = Mapping[str, Any]
+TRAIN = "train"  # the twin that a study makes itself
 
 
 @final
@@ -51,15 +56,18 @@ class Audit:
     gallery: int = 8  # samples shown in the report
     margin: float = 0.05  # the largest loss of mean agreement that does not matter
     level: float = 0.95  # of intervals, and of each kind of verdict over all comparisons together
+    twin: str | None = None  # a network that was trained apart from the reference: "train", or an address
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """One more rung, below the others: anything that an address opens."""
+    """One more rung, below the others: anything that an address opens, or what a device found by itself."""
 
     name: str
-    address: str
+    address: str | None = None
+    verified: str | None = None  # a folder that samewhy verify wrote, beside the study file
+    of: str | None = None  # with `verified`: the rung of this ladder that the device was to be
 
 
 @final
@@ -72,8 +80,10 @@ class Study:
     data: Data = field(default_factory=Data)
     train: Train = field(default_factory=Train)
     compress: tuple[Table, ...] = ()
+    quantize: Quantize = field(default_factory=Quantize)
     explain: tuple[Table, ...] = DEFAULTS
     audit: Audit = field(default_factory=Audit)
+    faithfulness: Faithfulness = field(default_factory=Faithfulness)
     rung: tuple[Extra, ...] = ()
 
     def explainers(self) -> list[Explainer]:
@@ -101,6 +111,7 @@ class StudyFile:
     path: Path
     sha256: str
     study: Study
+    content: bytes = b""  # what the digest is of
 
     def beside(self, name: str) -> Path:
         """A path that the study names, relative to its own folder."""
@@ -113,17 +124,35 @@ def read_study(path: Path) -> StudyFile:
     Raises:
         InputError: no such file, no TOML, an unknown key (the nearest known one is named), or values at odds.
     """
-    table, content = read_toml(path, "study file; expected a .toml, see studies/ for examples")
+    table, content = read_toml(path, STUDY_FILE)
+    if "sweep" in table:
+        raise InputError(f"{path}: has a [sweep]; run samewhy sweep {path.name} --out DIR, or remove the table")
+    return checked_study(path, table, content)
+
+
+def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFile:
+    """The study in a table, whose files lie beside `path`.
+
+    Raises:
+        InputError: an unknown key, or values at odds.
+    """
+    if isinstance(table.get("faithfulness"), Mapping):
+        table["faithfulness"] = located(table["faithfulness"], path.parent)
     study = structure(Study, table, path.name)
     study = replace(study, explain=tuple(located(one, path.parent) for one in study.explain))
     one_model(study.model)
     for extra in study.rung:
         if not extra.name.replace("-", "").replace("_", "").isalnum():
             raise InputError(f"[[rung]] name {extra.name!r}: expected letters, digits, - and _")
+        if bool(extra.address) == bool(extra.verified) or bool(extra.verified) != bool(extra.of):
+            raise InputError(
+                f"[[rung]] {extra.name}: expected an address, or verified (a folder of samewhy verify) with of (the "
+                "rung that the device was to be)"
+            )
     study.explainers()
     study.compressions()
     fits(study)
-    return StudyFile(path, sha256(content), study)
+    return StudyFile(path, sha256(content), study, content)
 
 
 def one_model(model: Model) -> None:
@@ -163,5 +192,23 @@ def fits(study: Study) -> None:
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
         )
+    if study.model.int8_tflite and study.quantize != Quantize():
+        raise InputError(
+            "[quantize] says how a file is made; [model] names one made elsewhere, int8_tflite; remove one of the two"
+        )
+    named(study.faithfulness.measures)
+    fits_twin(study)
     if not 0 <= study.study.seed < 2**31:
         raise InputError(f"study.seed = {study.study.seed}; expected a whole number from 0 to {2**31 - 1}")
+
+
+def fits_twin(study: Study) -> None:
+    """Refuse a twin that is neither trained nor opened."""
+    twin, trained = study.audit.twin, (study.model.architecture or study.model.factory) and not study.model.weights
+    if twin == TRAIN and not trained:
+        raise InputError(
+            f'audit.twin = "{TRAIN}" trains the network of [model] once more, and [model] names one that is not '
+            "trained here; expected the address of a network that was trained apart, such as torch:other.pt, or no twin"
+        )
+    if twin is not None and twin != TRAIN and ":" not in twin:
+        raise InputError(f'audit.twin = "{twin}"; expected "{TRAIN}", or an address such as litert:other.tflite')

@@ -18,7 +18,7 @@ from samewhy_edge.features import (
     coins,
     labels_of,
 )
-from samewhy_edge.plan import Each, Windows, own
+from samewhy_edge.plan import Each, Windows, digest, own
 from samewhy_edge.shapley import KernelShap, Permutation
 from tests.worlds import Recording, additive
 

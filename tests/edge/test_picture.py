@@ -127,18 +127,35 @@ def test_a_map_of_channels_of_a_series_has_a_row_a_channel_as_its_sample_has() -
     assert tuple(sheet[0, 4 + 96]) == NEUTRAL
 
 
-def test_a_map_of_channels_of_an_image_is_their_sum() -> None:
+def test_channels_of_an_image_stand_side_by_side_with_a_gap() -> None:
     one = np.zeros((2, 2, 3), np.float32)
     one[0, 1] = (1, 2, -1)
     one[1, 0] = (-1, 0, 1)
-    assert as_drawn(one, 3).tolist() == [[0, 2], [0, 0]]
-    assert as_drawn(one[..., 0], 3).tolist() == [[0, 1], [-1, 0]]
+    gap = np.nan
+    expected = [[0, 1, gap, 0, 2], [-1, 0, gap, 0, 0], [gap] * 5, [0, -1, gap, gap, gap], [1, 0, gap, gap, gap]]
+    assert np.array_equal(as_drawn(one, 3), expected, equal_nan=True)
+    assert as_drawn(one[..., :1], 3).tolist() == as_drawn(one[..., 0], 3).tolist() == [[0, 1], [-1, 0]]
+
+
+def test_whole_channels_are_no_single_colour() -> None:
+    one = np.broadcast_to(np.array([1, -1], np.float32), (4, 4, 2))  # their sum would be 0 everywhere
+    sheet = contact_sheet(noise(1, 4, 4, 2), [one[None]])[:, 96 + 4 :]
+    assert [int((sheet == colour).all(axis=-1).sum()) for colour in (FOR, AGAINST, NEUTRAL)] == [40 * 96, 40 * 96, 0]
+
+
+def test_what_is_undefined_is_blank_and_stretches_nothing() -> None:
+    one = diverging(np.array([[np.nan, 2], [np.inf, 1]], np.float32))
+    assert one[:, 0].tolist() == [[255] * 3] * 2
+    assert tuple(one[0, 1]) == FOR
 
 
 @pytest.mark.parametrize("shape", [(8, 6, 3), (40, 2), (49, 10, 1)])
 def test_a_contact_sheet_takes_maps_with_channels_beside_maps_without(shape: tuple[int, ...]) -> None:
-    both = contact_sheet(noise(2, *shape), [noise(2, *shape), noise(2, *shape[:-1])])
-    assert both.shape == contact_sheet(noise(2, *shape), [noise(2, *shape[:-1])] * 2).shape
+    samples, whole, parts = noise(2, *shape), noise(2, *shape[:-1]), noise(2, *shape)
+    left, right = contact_sheet(samples, [whole]), contact_sheet(samples, [whole, parts])
+    assert len(right) >= len(left)
+    assert right.shape[1] > left.shape[1]
+    assert np.array_equal(right[: len(left) // 2, : left.shape[1]], left[: len(left) // 2])
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 9, 100])

@@ -13,6 +13,7 @@ from samewhy_host.audit import SCHEMA, measure_rows
 
 RUNGS = ("float", "pruned", "int8")
 EXPLAINERS = ("occlusion", "rise")
+TRIALS = ("one", "two")  # measures of what maps are put to
 SAMPLES = 3
 STUDY = "5" * 64
 UP, DOWN, FLAT = [0.0, 1, 2, 3], [3.0, 2, 1, 0], [1.0, 1, 1, 1]
@@ -72,6 +73,17 @@ def verdict_rows(rungs: Sequence[str]) -> list[Table]:
     ]
 
 
+def tried_rows(rungs: Sequence[str]) -> list[Table]:
+    """What maps were put to: every value is another one."""
+    names = [(rung, explainer, measure) for rung in rungs for explainer in EXPLAINERS for measure in TRIALS]
+    return [tried_row(*each, 0.5 + place / 100) for place, each in enumerate(names)]
+
+
+def tried_row(rung: str, explainer: str, measure: str, value: float) -> Table:
+    ends = {"low": value - 0.1, "high": value + 0.1, "cost": value / 10, "cost_low": 0.0, "cost_high": value / 5}
+    return {"rung": rung, "explainer": explainer, "measure": measure, "value": value, **ends}
+
+
 def explainer_row(place: int, name: str) -> Table:
     known = {"reliability": None, "relative_error": 0.0} if name == "occlusion" else {"reliability": 0.9}
     return {"name": name, "fill": 0.0, "queries": 16, "plan": f"{place}" * 64, "relative_error": 0.04, **known}
@@ -91,10 +103,15 @@ def audit_table(rungs: Sequence[str] = RUNGS) -> Table:
             "level": 0.95,
             "explainers": [explainer_row(place, name) for place, name in enumerate(EXPLAINERS)],
             "measures": measure_rows(),
+            "localisation_measures": [{"name": name} for name in TRIALS],
+            "faithfulness_measures": [{"name": name} for name in TRIALS],
         },
         "rungs": [rung_row(place, name) for place, name in enumerate(rungs)],
         "agreements": agreement_rows(rungs),
         "verdicts": verdict_rows(rungs),
+        "localisation": tried_rows(rungs),
+        "faithfulness": tried_rows(rungs),
+        "cross": tried_rows(rungs),
         "calibration": [
             {"rung": name, "calibration_error": 0.02, "brier": 0.1, "brier_low": 0.08, "brier_high": 0.13}
             for name in rungs

@@ -10,7 +10,20 @@ import torch
 from samewhy_edge.errors import ArtifactError, InputError
 from samewhy_edge.rung import artifact
 from samewhy_host import build as building
-from samewhy_host.build import Builder, adopted, build, compressed, convert, exported, given, network, trained
+from samewhy_host.build import (
+    Builder,
+    adopted,
+    build,
+    compressed,
+    convert,
+    exported,
+    given,
+    kernels_of,
+    network,
+    tflite_rungs,
+    trained,
+    twin_of,
+)
 from samewhy_host.compress import Magnitude
 from samewhy_host.data.sources import Data
 from samewhy_host.manifest import Step
@@ -84,6 +97,40 @@ def test_what_does_not_decide_the_weights_does_not(tmp_path: Path) -> None:
     assert trained(builder(tmp_path)) == trained(builder(tmp_path, other))
 
 
+def test_another_test_split_or_other_masks_train_nothing_anew(tmp_path: Path) -> None:
+    lines: list[str] = []
+    first = trained(builder(tmp_path, lines=lines))
+    one = builder(tmp_path, lines=lines)
+    other = small.split(12, seed=9)
+    masked = replace(one.data.train, masks=np.ones((60, 8, 8), bool))
+    one.data = replace(one.data, name="other", test=other, train=masked, made={"variant": "distractor"})
+    assert trained(one) == first
+    parent = first / "module.pt"
+    done = compressed(one, parent, "magnitude", Magnitude(0.5, small.QUICK))
+    assert compressed(builder(tmp_path), parent, "magnitude", Magnitude(0.5, small.QUICK)) == done
+
+
+@pytest.mark.parametrize("changed", ["samples", "labels"])
+def test_another_training_split_is_trained_anew(changed: str, tmp_path: Path) -> None:
+    one = builder(tmp_path)
+    known = getattr(one.data.train, changed)
+    one.data = replace(one.data, train=replace(one.data.train, **{changed: np.roll(known, 1, axis=0)}))
+    assert trained(one) != trained(builder(tmp_path))
+
+
+def test_kernels_that_do_not_run_the_file_are_left_out_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    found = (["xnnpack"], {"reference": "no such operator"})
+    monkeypatch.setattr(building.quantize, "runnable", lambda _: found)
+    kernels = kernels_of(builder(tmp_path, lines=lines), tmp_path / "int16x8.tflite")
+    assert [step.name for step in tflite_rungs("int16x8", kernels)] == ["tflite", "int16x8-xnnpack"]
+    assert lines == [
+        "quantize: int16x8-reference is left out, the kernels do not run the file: no such operator",
+    ]
+
+
 def test_given_weights_are_adopted_untrained(tmp_path: Path) -> None:
     recipe = network(builder(tmp_path))
     torch.manual_seed(8)
@@ -153,7 +200,7 @@ def test_a_file_that_does_not_take_the_samples_is_refused_before_it_is_converted
     (tmp_path / "model.onnx").write_bytes(small.onnx_bytes(["N", 1, 9, 8], small.noise(72, 3)))
     one = builder(tmp_path)
     with pytest.raises(InputError, match=r"shape \(1, 8, 8, 1\), expected \(N, 9, 8, 1\)"):
-        convert(one, tmp_path / "model.onnx", one.data.train)
+        convert(one, tmp_path / "model.onnx", one.data.train.samples)
 
 
 def test_two_tflite_files_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -196,3 +243,31 @@ def test_more_calibration_samples_than_there_are_is_refused_before_any_work(tmp_
     study = replace(study, data=replace(study.data, calibration=13))
     with pytest.raises(InputError, match="13 samples asked for, found 12"):
         build(small.study_file(tmp_path, study), tmp_path / "run", lambda _: None)
+
+
+# A network that was trained apart
+
+
+def test_a_twin_is_trained_from_the_same_recipe_and_another_seed(tmp_path: Path) -> None:
+    made = builder(tmp_path, replace(STUDY, audit=Audit(twin="train")))
+    step = twin_of(made)
+    assert step == Step("twin", "torch:artifacts/twin.pt")
+    recipe, twin = load_module(tmp_path / "artifacts" / "twin.pt")
+    own, module = load_module(trained(made) / "module.pt")
+    assert recipe == own
+    apart = [not torch.equal(a, b) for a, b in zip(twin.parameters(), module.parameters(), strict=True)]
+    assert any(apart)
+    assert [one.name for one in made.made] == ["twin"]
+
+
+def test_a_twin_may_be_any_address_and_none_is_the_default(tmp_path: Path) -> None:
+    step = twin_of(builder(tmp_path, replace(STUDY, audit=Audit(twin="litert:other.tflite"))))
+    assert step == Step("twin", "litert:other.tflite")
+    assert twin_of(builder(tmp_path)) is None
+
+
+def test_a_rung_may_not_take_the_twins_name(tmp_path: Path) -> None:
+    study = pair_study(tmp_path, Extra("twin", "litert:other.tflite"))
+    taken = replace(study, audit=replace(study.audit, twin="litert:third.tflite"))
+    with pytest.raises(InputError, match="name 'twin' is taken"):
+        build(small.study_file(tmp_path, taken), tmp_path / "run", lambda _: None)

@@ -12,7 +12,7 @@ from samewhy_edge.errors import InputError
 from samewhy_edge.files import write_json
 from samewhy_host import cli
 from samewhy_host.gate import KINDS, NOTHING, Judged, as_junit, judge
-from tests.host.audited import RUNGS, Table, audit_table, write_run
+from tests.host.audited import EXPLAINERS, RUNGS, Table, audit_table, write_run
 
 Values = list[tuple[str, Any, bool]]
 
@@ -295,6 +295,39 @@ def test_every_kind_of_limit_finds_something_in_a_whole_run(what: str, tmp_path:
 
 
 THREE = ('what = "bytes"\nmax = 9000', 'what = "agreement"\nmin = 0.8', 'what = "verdict"\nis = "same"\nname = "<&>"')
+
+
+@pytest.mark.parametrize(
+    ("table", "where", "value"),
+    [
+        ('what = "localisation"\nexplainer = "rise"\nmin = 0', "int8, rise, one", 0.6),
+        ('what = "faithfulness"\nexplainer = "rise"\nmeasure = "two"\nmin = 0', "int8, rise, two", 0.61),
+        (
+            'what = "faithfulness"\nrung = "float"\nexplainer = "occlusion"\nbound = "high"\nmin = 0',
+            "float, occlusion, one",
+            0.6,
+        ),
+        ('what = "lent-cost"\nexplainer = "rise"\nbound = "high"\nmax = 1', "int8, rise, one", 0.12),
+    ],
+)
+def test_what_maps_were_put_to_has_measures_of_its_own(table: str, where: str, value: float, tmp_path: Path) -> None:
+    ((found,),) = (one.found for one in judge(write_run(tmp_path), limits(tmp_path, table)))
+    assert found.where == where
+    assert found.value == pytest.approx(value)
+
+
+def test_a_measure_of_another_kind_is_unknown(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown measure 'spearman'"):
+        judge(write_run(tmp_path), limits(tmp_path, 'what = "faithfulness"\nmin = 0\nmeasure = "spearman"'))
+
+
+def test_a_run_that_judged_nothing_breaks_every_limit_on_it(tmp_path: Path) -> None:
+    audit = audit_table()
+    for name in ("localisation", "faithfulness", "cross"):
+        del audit[name]
+    del audit["study"]["faithfulness_measures"]
+    (one,) = judged(tmp_path, 'what = "faithfulness"\nmin = 0', audit=audit)
+    assert [(found.value, found.kept) for found in one.found] == [(None, False)] * len(EXPLAINERS)
 
 
 def test_junit_has_a_case_for_each_limit_and_a_failure_for_each_broken_one(tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, final
 
@@ -9,14 +10,29 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from ai_edge_litert import schema_py_generated as schema
 
 from samewhy_edge.arrays import Samples
-from samewhy_edge.errors import GateError
+from samewhy_edge.errors import ArtifactError, GateError
+from samewhy_edge.litert import KERNELS
 from samewhy_edge.predictor import open_predictor
 from samewhy_host import quantize
 from samewhy_host.export import to_onnx
 from samewhy_host.module_file import build
-from samewhy_host.quantize import drift, ends, gate_float, gate_int8, noisiest, sqnr, tensors, to_tflite, trouble
+from samewhy_host.quantize import (
+    drift,
+    ends,
+    first_runnable,
+    gate_float,
+    gate_quantized,
+    noisiest,
+    runnable,
+    sqnr,
+    tensors,
+    to_tflite,
+    trouble,
+)
+from samewhy_host.schemes import SCHEMES, Quantize, Scheme
 from samewhy_host.train import train
 from tests.host import small
 from tests.worlds import additive, subject
@@ -96,7 +112,7 @@ def test_no_transpose_is_left_in_either_file(converted: Converted) -> None:
 
 @pytest.mark.slow
 def test_the_int8_gate_reports_its_scales_and_what_was_lost(converted: Converted) -> None:
-    report = gate_int8(converted.float, converted.int8, converted.samples)
+    report = gate_quantized(converted.float, converted.int8, converted.samples)
     spec = open_predictor(f"litert:{converted.int8}?kernels=reference").spec
     assert spec.input is not None
     assert spec.output is not None
@@ -120,13 +136,13 @@ def test_the_int8_gate_reports_its_scales_and_what_was_lost(converted: Converted
 def test_samples_outside_the_calibrated_range_do_not_pass(by: float, converted: Converted) -> None:
     """As if the file had been calibrated with samples of a fourth of the range, or of the other sign."""
     with pytest.raises(GateError, match=r"samples fall outside the input's range by .*the noisiest layer is \S+"):
-        gate_int8(converted.float, converted.int8, converted.samples * np.float32(by))
+        gate_quantized(converted.float, converted.int8, converted.samples * np.float32(by))
 
 
 @pytest.mark.slow
 def test_a_float_file_has_no_integer_ends(converted: Converted) -> None:
     with pytest.raises(GateError, match="an end of the file is not int8"):
-        gate_int8(converted.float, converted.float, converted.samples)
+        gate_quantized(converted.float, converted.float, converted.samples)
 
 
 @pytest.mark.slow
@@ -225,7 +241,7 @@ def test_the_noisiest_layer_is_that_of_the_lowest_ratio(converted: Converted) ->
 
 
 def test_where_no_tensor_is_shared_the_noisiest_is_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantize, "tensors", lambda path, _: {str(path): np.zeros((1, 2), np.float32)})
+    monkeypatch.setattr(quantize, "tensors", lambda path, *_: {str(path): np.zeros((1, 2), np.float32)})
     name, noise = noisiest(Path("a"), Path("b"), small.noise(1, 2, 2, 1))
     assert name == "unknown"
     assert np.isnan(noise)
@@ -285,6 +301,138 @@ def test_what_stays_within_the_limits_is_no_trouble(changed: dict[str, Any]) -> 
     assert trouble(report(**changed)) is None
 
 
-def test_ends_that_hold_real_numbers_are_refused() -> None:
-    with pytest.raises(GateError, match="an end of the file is not int8"):
-        ends(subject(additive(4, 4, 1), (4, 4, 1), 3), small.noise(2, 4, 4, 1))
+def test_the_study_says_how_much_may_be_lost() -> None:
+    lossy = report(label_agreement=0.7, sqnr_db=4.0)
+    assert trouble(lossy, Quantize(labels=0.7, sqnr=4.0)) is None
+    assert str(trouble(lossy, Quantize(labels=0.71, sqnr=4.0))).startswith("labels agree on 70.0% of the samples")
+    assert trouble(lossy, Quantize(labels=0.7, sqnr=5)) == "scores have an SQNR of 4.0 dB, at least 5 dB is expected"
+
+
+def test_a_range_is_as_wide_in_steps_of_sixteen_bits_as_in_steps_of_eight() -> None:
+    near, far = ({"input": {"max_error_steps": steps}} for steps in (256.0, 257.0))
+    assert trouble(report(**near), Quantize("int16x8")) is None
+    assert "outside the input's range by 257.0 steps" in str(trouble(report(**far), Quantize("int16x8")))
+
+
+def test_where_the_ends_hold_real_numbers_no_range_is_in_trouble() -> None:
+    real = {key: value for key, value in report().items() if key != "input"}
+    assert trouble(real, Quantize("float16")) is None
+
+
+def test_ends_are_those_of_the_scheme_or_refused() -> None:
+    real, samples = subject(additive(4, 4, 1), (4, 4, 1), 3), small.noise(2, 4, 4, 1)
+    with pytest.raises(GateError, match="int8 quantization: an end of the file is not int8; expected integer input"):
+        ends(real, samples)
+    with pytest.raises(GateError, match="int16x8 quantization: an end of the file is not int16"):
+        ends(real, samples, Quantize("int16x8"))
+    assert ends(real, samples, Quantize("float16")) == {}
+
+
+def test_integer_ends_are_refused_where_the_scheme_has_real_ones() -> None:
+    integer = open_predictor("litert:models/fashion_ds_cnn/int8.tflite?kernels=reference")
+    with pytest.raises(GateError, match="float16 quantization: an end of the file is not float; expected real input"):
+        ends(integer, small.noise(2, 28, 28, 1), Quantize("float16"))
+
+
+def refusing(*kernels: str) -> Any:
+    """What opens an address, unless it names one of these kernels."""
+
+    def opened(address: str) -> None:
+        if address.partition("kernels=")[2] in kernels:
+            raise ArtifactError(f"{address}: no such operator")
+
+    return opened
+
+
+def test_kernels_that_do_not_run_a_file_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantize, "open_predictor", refusing("reference"))
+    kernels, refused = runnable(Path("a.tflite"))
+    assert kernels == ["xnnpack", "builtin"]
+    assert refused == {"reference": "litert:a.tflite?kernels=reference: no such operator"}
+    assert first_runnable(Path("a.tflite")) == "builtin"
+
+
+def test_a_file_that_no_kernels_run_stops_at_its_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantize, "open_predictor", refusing("reference", "builtin", "xnnpack"))
+    with pytest.raises(GateError, match=r"no kernels of the installed runtime run .*xnnpack: no such operator; "):
+        first_runnable(Path("a.tflite"))
+
+
+@pytest.fixture(scope="session")
+def by_scheme(converted: Converted, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Scheme], Path]:
+    """The quantized file of each scheme, made when it is first asked for."""
+
+    @cache
+    def make(scheme: Scheme) -> Path:
+        if scheme == "int8":
+            return converted.int8
+        folder = tmp_path_factory.mktemp(scheme)
+        return to_tflite(converted.onnx, converted.calibration, folder, Quantize(scheme))[1]
+
+    return make
+
+
+WEIGHTS = {  # the type of the classifier's weights, and whether each of its three rows has a scale of its own
+    "int8": ("INT8", True),
+    "int8-per-tensor": ("INT8", False),
+    "int16x8": ("INT8", True),
+    "int8x4": ("INT4", True),
+    "int16x4": ("INT4", True),
+    "dynamic-range-int4": ("INT4", True),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", WEIGHTS)
+def test_weights_have_the_bits_and_the_scales_of_the_scheme(
+    scheme: Scheme, by_scheme: Callable[[Scheme], Path]
+) -> None:
+    graph = schema.Model.GetRootAs(by_scheme(scheme).read_bytes(), 0).Subgraphs(0)
+    named = {value: name for name, value in vars(schema.TensorType).items()}
+    tensors = [graph.Tensors(i) for i in range(graph.TensorsLength())]
+    (weights,) = (one for one in tensors if one.ShapeLength() == 2 and list(one.ShapeAsNumpy()) == [3, 8])
+    several = weights.Quantization().ScaleLength() == 3
+    assert (named[weights.Type()], several) == WEIGHTS[scheme]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_is_asked_on_every_kernel_set_and_passes_its_gate(
+    scheme: Scheme, converted: Converted, by_scheme: Callable[[Scheme], Path]
+) -> None:
+    path, how = by_scheme(scheme), Quantize(scheme)
+    kernels, refused = runnable(path)
+    assert (kernels, refused) == (list(KERNELS), {})
+    report = gate_quantized(converted.float, path, converted.samples, how)
+    assert ("input" in report) == (how.kind.ends is not None)
+    expected = open_predictor(f"litert:{converted.float}")(converted.samples)
+    for one in kernels:
+        asked = open_predictor(f"litert:{path}?kernels={one}")
+        assert {end.dtype if end else None for end in (asked.spec.input, asked.spec.output)} == {how.kind.ends}
+        assert sqnr(expected, asked(converted.samples)) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["int8x4", "int16x4"])
+def test_ranges_of_four_bit_files_are_those_of_all_calibration_samples(
+    scheme: Scheme, converted: Converted, by_scheme: Callable[[Scheme], Path]
+) -> None:
+    """A moving average, the package's default, cuts off what few samples reach."""
+    entry = open_predictor(f"litert:{by_scheme(scheme)}").spec.input
+    assert entry is not None
+    assert entry.span()[1] == pytest.approx(converted.calibration.max(), rel=0.01)
+
+
+@pytest.mark.slow
+def test_the_finer_scheme_loses_less(converted: Converted, by_scheme: Callable[[Scheme], Path]) -> None:
+    def noise(scheme: Scheme) -> float:
+        return float(gate_quantized(converted.float, by_scheme(scheme), converted.samples, Quantize(scheme))["sqnr_db"])
+
+    assert noise("float16") > noise("int16x8") > noise("int8") > noise("int8x4")
+    assert noise("dynamic-range") > noise("dynamic-range-int4")
+
+
+@pytest.mark.slow
+def test_weights_are_no_layer_whose_noise_counts(converted: Converted, by_scheme: Callable[[Scheme], Path]) -> None:
+    """Their codes are decoded with a scale a channel, which a tensor's own pair of numbers does not hold."""
+    assert noisiest(converted.float, by_scheme("int16x8"), converted.samples[:4])[1] > 10

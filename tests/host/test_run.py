@@ -286,3 +286,28 @@ def kill_at(study: Path, folder: Path, traces: str, how: signal.Signals) -> tupl
     os.killpg(process.pid, how)
     _, said = process.communicate()
     return process.returncode, said
+
+
+def test_what_a_device_verified_becomes_a_rung(run: Path, study: Path, tmp_path: Path) -> None:
+    bundle, there, again = tmp_path / "model.samewhy", tmp_path / "pi", tmp_path / "again"
+    assert samewhy("bundle", run, "--study", study, "--out", bundle).returncode == 0
+    done = samewhy("verify", bundle, "--out", there)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folded = tmp_path / "study.toml"
+    extra = f'\n[[rung]]\nname = "pi"\nverified = "{there}"\nof = "int8-xnnpack"\n'
+    folded.write_text(study.read_text() + extra)
+    for name in ("patches.npz", "masks.npz"):
+        (tmp_path / name).symlink_to(study.parent / name)
+    (again / "steps").parent.mkdir()
+    (again / "steps").symlink_to(run / "steps")
+    assert samewhy("study", folded, "--out", again).returncode == 0
+    table, before = audit_of(again), audit_of(run)
+    row = table["rungs"][-1]
+    assert (row["name"], row["above"], row["changed"]) == ("pi", "int8-xnnpack", [])
+    twin = next(one for one in before["rungs"] if one["name"] == "int8-xnnpack")
+    assert (row["accuracy"], row["flips"]) == (twin["accuracy"], twin["flips"])
+    mine = [one for one in table["agreements"] if one["rung"] == "pi"]
+    assert {one["reference"] for one in mine} == {"float", "int8-xnnpack"}
+    assert all(one["value"] == 1 for one in mine if one["reference"] == "int8-xnnpack" and one["value"] is not None)
+    assert "pi" not in {one["rung"] for one in table["faithfulness"]}
+    assert "pi" in (again / "report.html").read_text()

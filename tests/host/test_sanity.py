@@ -461,3 +461,13 @@ def test_nothing_to_check_is_refused(tmp_path: Path) -> None:
         emptiness(
             additive(4, 5, 1), np.zeros((2, 4, 5, 1), np.float32), np.zeros((0, 4, 5, 1), np.float32), [COARSE], 0
         )
+
+
+def test_the_table_says_what_maps_say_of_samples_without_an_object(tmp_path: Path) -> None:
+    samples, targets = few(FASHION, 2)
+    empty = np.zeros_like(samples[:2])  # what is hidden is there already
+    table = sanity(f"litert:{FASHION}", samples, targets, [COARSE], 0, tmp_path, resamples=50, empty=empty)
+    (row,) = table["empty"]
+    assert (row["explainer"], row["empty"], row["silent"], row["mass"]["value"]) == (COARSE.name, 2, 2, 0)
+    with pytest.raises(InputError, match=r"samples have shape \(2, 28, 28\)"):
+        sanity(f"litert:{FASHION}", samples, targets, [COARSE], 0, tmp_path, empty=empty[..., 0])

@@ -1,10 +1,11 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
-from samewhy_edge.errors import InputError
+from samewhy_edge.errors import ExtraError, InputError
 from samewhy_edge.features import CellsByChannel, Channels, Superpixels
 from samewhy_edge.files import sha256
 from samewhy_edge.fill import Background, Blur, Mean, ZeroPoint
@@ -14,11 +15,13 @@ from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.rise import Rise
 from samewhy_edge.sensitivity import Hsic, Sobol
 from samewhy_edge.shapley import KernelShap, Permutation
-from samewhy_host import compress
+from samewhy_host import compress, schemes
 from samewhy_host.build import build
 from samewhy_host.compress import Magnitude
 from samewhy_host.data.sources import Data
+from samewhy_host.schemes import SCHEMES, Quantize, Scheme
 from samewhy_host.study import Audit, Extra, Head, Model, StudyFile, read_study
+from samewhy_host.tensorflow_worker import FOUR_BITS, TENSORFLOW
 from samewhy_host.train import Train
 from tests.host.test_data_npz import saved
 
@@ -338,3 +341,74 @@ def test_what_is_no_toml_is_refused(content: bytes, tmp_path: Path) -> None:
 def test_a_missing_study_is_told(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.toml: no such study file"):
         read_study(tmp_path / "none.toml")
+
+
+def test_a_scheme_is_read_with_its_calibration_and_its_bounds(tmp_path: Path) -> None:
+    table = '[quantize]\nscheme = "int16x8"\nmasked = 0.5\nlabels = 0.8\nsqnr = 3\n'
+    assert read(tmp_path, SHORTEST + table).study.quantize == Quantize("int16x8", 0.5, 0.8, 3.0)
+    assert read(tmp_path, SHORTEST).study.quantize == Quantize("int8")
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ('scheme = "int9"', "quantize.scheme: unknown value 'int9'; did you mean 'int8'"),
+        ("masked = 1.5", r"\[quantize\] masked = 1\.5, labels = 0\.9; expected shares"),
+        ("labels = -1", r"expected shares between 0 and 1"),
+        ('scheme = "float16"\nmasked = 0.5', 'masked = 0.5: scheme "float16" is not calibrated'),
+        ("bits = 4", "unknown key 'bits'"),
+    ],
+)
+def test_a_scheme_that_makes_no_sense_is_refused(table: str, sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=sentence):
+        read(tmp_path, f"{SHORTEST}[quantize]\n{table}\n")
+
+
+def test_a_file_made_elsewhere_takes_no_scheme(tmp_path: Path) -> None:
+    model = '[study]\nquestion = "Why?"\n[model]\nfloat_tflite = "a.tflite"\nint8_tflite = "b.tflite"\n'
+    with pytest.raises(InputError, match=r"\[quantize\] says how a file is made; \[model\] names one made elsewhere"):
+        read(tmp_path, model + '[quantize]\nscheme = "float16"\n')
+
+
+def test_every_scheme_that_a_study_can_name_is_known() -> None:
+    assert set(get_args(Scheme)) == set(SCHEMES) == set(TENSORFLOW) | set(FOUR_BITS)
+
+
+def test_four_bits_without_their_converter_are_told_with_the_line_that_installs_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(schemes, "find_spec", lambda _: None)
+    schemes.makeable("int8")
+    with pytest.raises(ExtraError, match=r'"int8x4" is made by ai-edge-quantizer, .*samewhy\[host\]'):
+        schemes.makeable("int8x4")
+
+
+# What maps are put to, and the network that was trained apart
+
+
+def test_faithfulness_is_judged_by_the_measures_and_the_fill_of_the_study(tmp_path: Path) -> None:
+    np.save(tmp_path / "quiet.npy", np.zeros((8, 8, 1), np.float32))
+    more = '[faithfulness]\nmeasures = ["deletion", "adcc"]\nfill = { method = "background", file = "quiet.npy" }\n'
+    found = read(tmp_path, SHORTEST + more).study.faithfulness
+    assert found.measures == ("deletion", "adcc")
+    assert found.fill == Background(str(tmp_path / "quiet.npy"))
+    assert read(tmp_path, SHORTEST + "[faithfulness]\nmeasures = []\n").study.faithfulness.measures == ()
+    assert read(tmp_path, SHORTEST).study.faithfulness.fill is None
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ('[faithfulness]\nmeasures = ["deletoin"]\n', r"measure of faithfulness 'deletoin'.*deletion"),
+        ('[audit]\ntwin = "other.pt"\n', 'audit.twin = "other.pt"; expected "train", or an address'),
+    ],
+)
+def test_measures_and_twins_that_there_are_not_are_refused(tmp_path: Path, more: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        read(tmp_path, SHORTEST + more)
+
+
+def test_a_network_that_is_not_trained_here_has_no_trained_twin(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="names one that is not trained here"):
+        read(tmp_path, HEAD + '[model]\nonnx = "made.onnx"\n[audit]\ntwin = "train"\n')
+    assert read(tmp_path, SHORTEST + '[audit]\ntwin = "train"\n').study.audit.twin == "train"

@@ -30,7 +30,8 @@ def of(rows: list[dict[str, str]], **wanted: str) -> list[str]:
 
 def test_every_table_of_the_audit_and_the_samples_are_written(tmp_path: Path) -> None:
     written = write_tables(write_run(tmp_path))
-    names = ["agreements", "calibration", "resolution", "rungs", "samples", "verdicts"]
+    tried = ["cross", "faithfulness", "localisation"]
+    names = sorted(["agreements", "calibration", "resolution", "rungs", "samples", "verdicts", *tried])
     assert sorted(path.name for path in written) == [f"{name}.csv" for name in names]
     assert sorted(path.name for path in (tmp_path / "tables").iterdir()) == [f"{name}.csv" for name in names]
 

@@ -18,14 +18,14 @@ from samewhy_host.train import Train
 @final
 @dataclass(frozen=True, slots=True)
 class Channels:
-    """`amount` is the share of channels that go, in every group of layers that share them."""
+    """`amount` is the share of channels that go, in every group of layers that share them; 0 only fine-tunes."""
 
     amount: float = 0.25
     train: Train = field(default_factory=lambda: Train(epochs=3, learning_rate=0.002))
 
     def __post_init__(self) -> None:
-        if not 0 < self.amount < 1:
-            raise InputError(f"channels amount = {self.amount}; expected a share between 0 and 1")
+        if not 0 <= self.amount < 1:
+            raise InputError(f"channels amount = {self.amount}; expected a share from 0 to below 1")
 
     def cut(self, recipe: Recipe, module: nn.Module) -> Recipe:
         """Remove channels in place; the recipe's history says which, so that the file can be built again.
@@ -33,6 +33,8 @@ class Channels:
         Raises:
             InputError: no layer has a channel to lose, or `amount` would leave none of any.
         """
+        if not self.amount:
+            return recipe
         pruner = torch_pruning.pruner.MetaPruner(
             module,
             example(recipe.sample),

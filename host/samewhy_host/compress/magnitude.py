@@ -17,17 +17,19 @@ from samewhy_host.train import Train, prunable
 @final
 @dataclass(frozen=True, slots=True)
 class Magnitude:
-    """`amount` is the share of convolution and linear weights that become zero."""
+    """`amount` is the share of convolution and linear weights that become zero; 0 leaves the fine-tuning alone."""
 
     amount: float = 0.5
     train: Train = field(default_factory=lambda: Train(epochs=3, learning_rate=0.002))
 
     def __post_init__(self) -> None:
-        if not 0 < self.amount < 1:
-            raise InputError(f"magnitude amount = {self.amount}; expected a share between 0 and 1")
+        if not 0 <= self.amount < 1:
+            raise InputError(f"magnitude amount = {self.amount}; expected a share from 0 to below 1")
 
     def cut(self, recipe: Recipe, module: nn.Module) -> Recipe:
         """Zero the smallest weights in place; the recipe stays, since no shape changes."""
+        if not self.amount:
+            return recipe
         weights = prunable(module)
         everything = torch.cat([weight.detach().abs().flatten() for weight in weights])
         threshold = everything.kthvalue(max(1, round(self.amount * len(everything)))).values

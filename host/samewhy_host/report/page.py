@@ -11,11 +11,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from samewhy_edge.files import write_bytes
-from samewhy_host.report import figures, words
+from samewhy_host.report import coverage, faithful, figures, words
 from samewhy_host.report.figures import Cost, Dot, Panel, Sheet
 from samewhy_host.report.reading import Finished, Row, read
+from samewhy_host.report.viewer import viewer
 
+HERE = Path(__file__).parent
 TEMPLATE = "page.html.j2"
+APART = "trained apart"  # how the figures call the twin: no rung, but a scale for them
 GATE = (  # the order in which a gate's numbers stand
     "label_agreement",
     "sqnr_db",
@@ -54,6 +57,8 @@ def draw(found: Finished) -> dict[str, bytes]:
         if others:
             rows = [[panel(found, one, other) for other in others] for one in found.explainers]
             pictures["measures"] = figures.measures(rows)
+    if (curves := faithful.figure(found)) is not None:
+        pictures["faithfulness"] = curves
     for place in range(len(found.samples)):
         pictures[gallery_name(place)] = figures.sheet(sheet(found, place))
     return pictures
@@ -68,14 +73,21 @@ def panel(found: Finished, explainer: str, measure: str) -> Panel:
     """Every rung below the reference."""
     floor, ceiling = found.bounds(explainer, measure)
     dots = [dot(found, place, explainer, measure) for place in range(1, len(found.names))]
+    dots += [
+        Dot(APART, row["value"], row["low"], row["high"], None, words.interval(row))
+        for row in [found.twin(explainer, measure)]
+        if row
+    ]
     return Panel(explainer, measure, floor, ceiling, found.mute(explainer, measure), dots)
 
 
 def dot(found: Finished, place: int, explainer: str, measure: str) -> Dot:
     """The rung at that place of the ladder; the one below the reference has no other neighbour."""
-    rung, above = found.names[place], found.names[place - 1]
+    rung = found.names[place]
+    above = found.above[rung]
     row = found.agreement(rung, found.names[0], explainer, measure)
-    neighbour = found.agreement(rung, above, explainer, measure)["value"] if place > 1 else None
+    own = above == found.names[0]
+    neighbour = None if own else found.agreement(rung, above, explainer, measure)["value"]
     return Dot(rung, row["value"], row["low"], row["high"], neighbour, words.interval(row))
 
 
@@ -108,15 +120,21 @@ def costs(found: Finished) -> list[Cost]:
 
 def render(found: Finished, pictures: Mapping[str, bytes]) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
+    return environment().get_template(TEMPLATE).render(view(found, pictures))
+
+
+def environment() -> Environment:
+    """Where templates are found, with the words that they may use."""
+    made = Environment(
+        loader=FileSystemLoader(HERE),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    environment.filters.update(words.FILTERS)
-    return environment.get_template(TEMPLATE).render(view(found, pictures))
+    made.filters.update(words.FILTERS)
+    return made
 
 
 def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
@@ -129,22 +147,30 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "steps": steps(found),
         "lowest": lowest(found),
         "headline": found.headline(),
+        "twin": found.audit.get("twin"),
+        "twin_headline": found.twin(found.headline(), found.measures[0]),
         "mute": [(one, what) for one in found.explainers for what in found.measures if found.mute(one, what)],
         "gates": {made.name: in_order(made.gate) for made in found.manifest.artifacts},
         "gallery": gallery(found),
         "series": found.samples.ndim == 3,
         "white_box": found.gradients is not None,
         "verdict_lines": words.verdict_lines(found.audit),
+        "matrix": matrix(found),
+        "furthest": furthest(found),
+        "causes": {row["explainer"]: cause(found, row) for row in found.audit["causes"]},
         "verdicts": verdicts(found),
         "classes": classes(found),
         "moved": moved(found),
         "calibration": found.audit["calibration"],
         "resolution": found.audit["resolution"],
         "localisation": localisation(found),
+        **faithful.view(found),
         "agreements": found.audit["agreements"],
         "cross_check": found.audit["cross_check"],
         "machines": list(dict.fromkeys(row["machine"] for row in found.rungs)),
         "batch": next((timing["batch"] for timing in found.timings.values()), None),
+        "tested": coverage.rows(found),
+        "viewer": viewer(found),
         "pictures": {name: inlined(content) for name, content in pictures.items()},
     }
 
@@ -168,6 +194,29 @@ def localisation(found: Finished) -> list[Row]:
         ]
         tables.append({"explainer": explainer, "measures": measures})
     return tables
+
+
+def matrix(found: Finished) -> list[Row]:
+    """A row a rung below the reference: the verdict by each explainer, and what they come to."""
+    rows: list[Row] = []
+    for rung in found.rungs[1:]:
+        cells = [row for one in found.explainers if (row := found.verdict(rung["name"], one))]
+        rows.append({"rung": rung["name"], "changed": rung["changed"], "cells": cells, "word": words.overall(cells)})
+    return rows
+
+
+def cause(found: Finished, row: Row) -> Row | str:
+    """The first step that changed the reasons by an explainer; in words where there is none."""
+    verdicts = [found.verdict(name, row["explainer"]) for name in found.names]
+    changed = any(one and one["verdict"] == "changed" for one in verdicts)
+    step: Row | None = row["step"]
+    return step or ("no single step: the loss adds up" if changed else "none")
+
+
+def furthest(found: Finished) -> float:
+    """The loss at the right end of the verdicts' marks: no bound lies beyond it, and the margin not at the edge."""
+    highs = [row["high"] for row in found.audit["verdicts"] if row["high"] is not None]
+    return float(max([2 * found.audit["study"]["margin"], *highs]))
 
 
 def verdicts(found: Finished) -> list[Row]:
@@ -220,14 +269,14 @@ def ladder(found: Finished) -> list[Row]:
 
 def steps(found: Finished) -> list[Row]:
     """A row a rung below the reference: its neighbour above, what changed, the agreement by each explainer."""
-    pairs = zip(found.rungs, found.rungs[1:], strict=False)
+    pairs = [(found.above[row["name"]], row) for row in found.rungs[1:]]
     return [
         {
-            "above": above["name"],
+            "above": above,
             "below": below["name"],
             "changed": below["changed"],
-            "headline": found.agreement(below["name"], above["name"], found.headline()),
-            "agreements": [found.agreement(below["name"], above["name"], one) for one in found.explainers],
+            "headline": found.agreement(below["name"], above, found.headline()),
+            "agreements": [found.agreement(below["name"], above, one) for one in found.explainers],
         }
         for above, below in pairs
     ]

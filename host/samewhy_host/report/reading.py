@@ -15,6 +15,7 @@ from samewhy_edge.files import sha256
 from samewhy_host import manifest
 from samewhy_host.audit import SCHEMA
 from samewhy_host.manifest import Manifest
+from samewhy_host.neighbours import above_of
 
 Row = Mapping[str, Any]
 
@@ -28,8 +29,11 @@ class Finished:
     timings: Mapping[str, Row]
     manifest: Manifest
     samples: Samples  # (G, *S, C)
-    maps: Mapping[tuple[str, str], Maps]  # by rung and explainer: (G, *S)
+    maps: Mapping[tuple[str, str], Maps]  # by rung and explainer: (G, *S), or with channels
+    errors: Mapping[tuple[str, str], Maps | None]  # their standard errors, as maps; None where unknown
     gradients: Maps | None  # (G, *S), of the reference
+    sanity: Row | None  # of one of its files
+    every_class: bool  # whether records hold maps of all classes
 
     @property
     def rungs(self) -> Sequence[Row]:
@@ -51,6 +55,11 @@ class Finished:
         """Names; the first one is the page's main measure."""
         return [row["name"] for row in self.audit["study"]["measures"]]
 
+    @property
+    def above(self) -> dict[str, str]:
+        """By name of each rung below the reference: its neighbour above."""
+        return above_of(self.rungs)
+
     def agreement(self, rung: str, other: str, explainer: str, measure: str | None = None) -> Row:
         """The row of two rungs, of the main measure unless another is named.
 
@@ -63,12 +72,23 @@ class Finished:
                 return dict(row)
         raise InputError(f"audit.json has no agreement {wanted}; expected one for each pair of rungs; audit it anew")
 
+    def verdict(self, rung: str, explainer: str) -> Row | None:
+        """On the rung against the reference; None for the reference itself."""
+        wanted = (rung, self.names[0], explainer)
+        rows = self.audit["verdicts"]
+        return next((row for row in rows if (row["rung"], row["reference"], row["explainer"]) == wanted), None)
+
     def bounds(self, explainer: str, measure: str | None = None) -> tuple[float | None, float | None]:
         """Floor and ceiling of the reference; None where undefined, or with a ladder of one rung."""
         if len(self.names) < 2:
             return None, None
         row = self.agreement(self.names[1], self.names[0], explainer, measure)
         return row["floor"], row["ceiling"]
+
+    def twin(self, explainer: str, measure: str) -> Row | None:
+        """How the network that was trained apart agrees with the reference; None without one."""
+        rows = (self.audit.get("twin") or {}).get("agreements", [])
+        return next((row for row in rows if (row["explainer"], row["measure"]) == (explainer, measure)), None)
 
     def mute(self, explainer: str, measure: str | None = None) -> bool:
         """Whether the floor reaches the ceiling, so that a value says little on its own."""
@@ -89,20 +109,28 @@ def read(folder: Path) -> Finished:
     """
     audit = read_audit(folder / "audit.json")
     shown = np.array(audit["gallery"], np.int64)
-    reference = audit["rungs"][0]["name"]
-    gradients = folder / "records" / f"{reference}--integrated-gradients.npz"
+    paths = {
+        (rung["name"], one["name"]): folder / "records" / f"{rung['name']}--{one['name']}.npz"
+        for rung in audit["rungs"]
+        for one in audit["study"]["explainers"]
+    }
+    gradients = folder / "records" / f"{audit['rungs'][0]['name']}--integrated-gradients.npz"
     return Finished(
         audit,
         json.loads(present(folder / "timings.json").read_text()),
         manifest.load(folder),
         array(folder / "gallery.npz", "samples"),
-        {
-            (rung["name"], one["name"]): array(folder / "records" / f"{rung['name']}--{one['name']}.npz", "maps")[shown]
-            for rung in audit["rungs"]
-            for one in audit["study"]["explainers"]
-        },
+        {key: array(path, "maps")[shown] for key, path in paths.items()},
+        {key: array(path, "errors")[shown] if holds(path, "errors") else None for key, path in paths.items()},
         array(gradients, "maps") if gradients.is_file() else None,
+        read_sanity(folder / "sanity.json"),
+        any(holds(path, "class_maps") for path in paths.values()),
     )
+
+
+def read_sanity(path: Path) -> Row | None:
+    """What ``samewhy sanity`` wrote; None where there is no such file."""
+    return dict(json.loads(path.read_text())) if path.is_file() else None
 
 
 def read_audit(path: Path) -> Row:
@@ -151,3 +179,13 @@ def array(path: Path, name: str) -> NDArray[Any]:
     """
     with np.load(present(path)) as arrays:
         return np.asarray(arrays[name])
+
+
+def holds(path: Path, name: str) -> bool:
+    """Whether a ``.npz`` has an array of that name.
+
+    Raises:
+        InputError: no such file.
+    """
+    with np.load(present(path)) as arrays:
+        return name in arrays

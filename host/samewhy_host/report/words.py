@@ -4,6 +4,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from markupsafe import Markup
+
 Row = Mapping[str, Any]
 NONE = "–"  # an undefined value
 MOST_DIGITS = 6  # of what the audit writes
@@ -189,12 +191,55 @@ def cause_lines(causes: Sequence[Row], against: Sequence[Row]) -> Iterator[str]:
         yield f"By {listed(unblamed)}, no single step is shown to have changed the reasons: the loss adds up."
 
 
+def scored(value: float | None) -> str:
+    """A value of a measure that may go beyond 1: four significant digits there."""
+    return number(value) if value is None or abs(value) <= 1 else minus(f"{value:.4g}")
+
+
+def moved(row: Row) -> Markup:
+    """The change from the reference's, loud where its interval leaves out zero."""
+    return loud(row["moved"], row["moved_low"], row["moved_high"])
+
+
+def cost(row: Row) -> Markup:
+    """The cost of lent maps with its interval, loud where it leaves out zero."""
+    if row["cost"] is None:
+        return Markup(NONE)
+    low, high = (scored(row[end]) if abs(row[end]) > 1 else number(row[end], 3) for end in ("cost_low", "cost_high"))
+    return loud(row["cost"], row["cost_low"], row["cost_high"]) + Markup("<br>[{}, {}]").format(low, high)
+
+
+def loud(value: float | None, low: float | None, high: float | None) -> Markup:
+    """A difference; in bold where zero is outside its interval."""
+    said = scored(value) if value is not None and abs(value) > 1 else number(value, 3)
+    shown = low is not None and high is not None and (low > 0 or high < 0)
+    return Markup("<b>{}</b>").format(said) if shown else Markup.escape(said)
+
+
 def lost(row: Row) -> str:
     """A loss with its bounds, as ``0.0471 [0.0392, 0.0560]``."""
     if row["loss"] is None:
         return NONE
     loss, low, high = (number(round(row[key], 4) + 0.0, 4) for key in ("loss", "low", "high"))  # no minus of a zero
     return f"{loss} [{low}, {high}]"
+
+
+def judged(row: Row | None) -> str:
+    """A verdict against the reference with its loss; None is the reference's own."""
+    if row is None:
+        return "the reference"
+    return f"{row['verdict']}, loss {lost(row)}" if row["reason"] is None else f"{row['verdict']}: {undecided(row)}"
+
+
+def overall(rows: Sequence[Row]) -> str:
+    """What all explainers come to: changed where one says so, same where all do."""
+    said = {row["verdict"] for row in rows}
+    return next((word for word in ("changed", "undecided") if word in said), "same")
+
+
+def along(loss: float, end: float) -> str:
+    """Percent of the way from 0 to `end`, where a mark stands."""
+    return f"{100 * min(max(loss / end, 0.0), 1.0):.2f}"
 
 
 def undecided(row: Row) -> str:
@@ -244,5 +289,9 @@ FILTERS = {
         minus,
         lost,
         undecided,
+        along,
+        moved,
+        cost,
+        scored,
     )
 }

@@ -1,0 +1,120 @@
+"""What every operator of a `.tflite` file gives, and where two runs of one file part ways."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from samewhy_edge import litert
+from samewhy_edge.arrays import Codes, Samples
+from samewhy_edge.errors import InputError
+from samewhy_edge.quant import affine
+
+HIDDEN = ("xnnpack",)  # kernels that take several operators at once and keep what is between them to themselves
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """An output of an operator: its place in the order of execution, and what the tensor held for each sample."""
+
+    place: int
+    operator: str
+    tensor: str
+    values: NDArray[Any]  # (N, ...), codes or real numbers
+
+    @property
+    def name(self) -> str:
+        """How tables call it."""
+        return f"{self.place} {self.operator}"
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two tensors of codes differ: elements by signed difference in steps, second less first."""
+
+    elements: int
+    differing: int
+    largest: int  # of the absolute differences
+    histogram: dict[int, int]
+
+    def row(self) -> dict[str, Any]:
+        """As JSON holds it."""
+        counts = {str(step): count for step, count in self.histogram.items()}
+        return {"elements": self.elements, "differing": self.differing, "largest": self.largest, "histogram": counts}
+
+
+def difference(first: Codes, second: Codes) -> Difference:
+    """Of two tensors of one shape.
+
+    Raises:
+        InputError: two shapes.
+    """
+    if first.shape != second.shape:
+        raise InputError(f"codes of shape {first.shape} and {second.shape}; expected those of one tensor, of one shape")
+    steps, counts = np.unique(second.astype(np.int64) - first.astype(np.int64), return_counts=True)
+    histogram = {int(step): int(count) for step, count in zip(steps, counts, strict=True)}
+    return Difference(
+        first.size,
+        int(first.size - histogram.get(0, 0)),
+        max((abs(step) for step in histogram), default=0),
+        histogram,
+    )
+
+
+def layers(path: Path, kernels: str, samples: Samples) -> list[Layer]:
+    """Every operator's outputs for samples (N, *S, C), in the order of execution.
+
+    Raises:
+        InputError: kernels that keep what is between operators to themselves.
+    """
+    if kernels in HIDDEN:
+        raise InputError(f"{kernels} kernels join operators, so tensors between them cannot be read; expected others")
+    interpreter = litert.load(path, kernels, tensors=True)
+    interpreter.allocate_tensors()
+    (entry,), details = interpreter.get_input_details(), interpreter.get_tensor_details()
+    named = {detail["index"]: detail["name"] for detail in details}
+    ends = [
+        (place, operator["op_name"], int(index))
+        for place, operator in enumerate(interpreter._get_ops_details())
+        for index in operator["outputs"]
+    ]
+    rows: list[list[NDArray[Any]]] = [[] for _ in ends]
+    for sample in samples:
+        interpreter.set_tensor(entry["index"], encoded(sample[None], entry))
+        interpreter.invoke()
+        for row, (_, _, index) in zip(rows, ends, strict=True):
+            row.append(interpreter.get_tensor(index).copy())
+    return [
+        Layer(place, operator, named[index], np.stack(row))
+        for (place, operator, index), row in zip(ends, rows, strict=True)
+    ]
+
+
+def encoded(values: Samples, detail: dict[str, Any]) -> NDArray[Any]:
+    """Samples as the codes of a tensor, by its details."""
+    coding = affine(detail["dtype"], *detail["quantization"])
+    return coding.encode(values) if coding else values
+
+
+def parted(first: Sequence[Layer], second: Sequence[Layer]) -> list[tuple[Layer, Difference]]:
+    """Every integer layer with its difference, in order; the first whose `differing` is not 0 is where two runs part.
+
+    Raises:
+        InputError: the layers are not those of one file.
+    """
+    if [(one.place, one.operator) for one in first] != [(one.place, one.operator) for one in second]:
+        raise InputError(
+            f"{len(first)} layers ({told(first)}) beside {len(second)} ({told(second)}); expected those of one file"
+        )
+    pairs = [(a, b) for a, b in zip(first, second, strict=True) if a.values.dtype.kind in "iu"]
+    return [(a, difference(a.values, b.values)) for a, b in pairs]
+
+
+def told(found: Sequence[Layer]) -> str:
+    """The first operators, for a message."""
+    return ", ".join(one.operator for one in found[:3]) + (", ..." if len(found) > 3 else "")
