@@ -24,7 +24,7 @@ import samewhy_host
 from samewhy_edge.errors import ArtifactError, ExtraError, SamewhyError, WorkerError
 from samewhy_edge.journal import Memory
 from samewhy_edge.rung import machine
-from samewhy_host.crew import Arrays, Located, StoppedError, Work, perform
+from samewhy_host.crew import Arrays, Located, StoppedError, Work, one_sum_at_a_time, perform
 
 PACE = 0.5  # seconds between two words about how far a piece is
 
@@ -77,6 +77,7 @@ def do(packed: bytes) -> Arrays:
     with named(f"worker {worker.address}"):
         order: Order = pickle.loads(packed)
         refuse(about(), order.about)
+        one_sum_at_a_time()
         return done(order, worker)
 
 

@@ -36,7 +36,7 @@ from samewhy_host.show import Show
 from samewhy_host.steps import Steps
 from tests.host import small
 from tests.host.end_to_end import samewhy, start
-from tests.host.works import Asking, Claiming, Failing, Needy, Waiting
+from tests.host.works import Asking, Claiming, Counting, Failing, Needy, Waiting
 from tests.worlds import additive, subject
 
 SAMPLES = small.noise(7, 8, 8, 1)
@@ -49,7 +49,9 @@ pytestmark = pytest.mark.slow
 
 def cluster_of(workers: int) -> LocalCluster:
     """A scheduler in this process, and workers of one thread each in processes of their own."""
-    return LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL)
+    two = {f"{name}_NUM_THREADS": "2" for name in ("OMP", "MKL", "OPENBLAS")}  # sums must not depend on it
+    quiet: dict[str, Any] = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
+    return LocalCluster(n_workers=workers, threads_per_worker=1, env=two, **quiet)
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +169,11 @@ def test_all_questions_of_a_study_are_answered_byte_by_byte_as_by_threads(
     names = [sorted(path.name for path in (tmp_path / name / "steps").iterdir()) for name in ("here", "there")]
     assert names[0] == names[1]  # who did a step is no part of it: each crew goes on from the other's
     assert len([name for name in names[0] if name.startswith("ask-onnx")]) > 4
+
+
+def test_sums_are_not_shared_among_threads_elsewhere(rung: Located, dask: Dask, tmp_path: Path) -> None:
+    (given,) = found([piece(rung, Counting())], tools(tmp_path, dask))
+    assert set(given["threads"]) == {1}
 
 
 def test_a_worker_that_is_killed_loses_nothing(rung: Located, dask: Dask, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
+from threadpoolctl import threadpool_info
 
 from samewhy_edge.arrays import Samples
 from samewhy_edge.errors import InputError
@@ -26,6 +27,15 @@ class Asking:
         scores = subject(self.samples)
         progress(len(scores))
         return {"scores": scores, "process": np.array(os.getpid())}
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """Threads of numpy's matrix products, while a piece is done."""
+
+    def __call__(self, subject: Subject, progress: Progress, /) -> Arrays:
+        return {"threads": np.array([one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"])}
 
 
 @final
