@@ -29,6 +29,7 @@ def sweep_figure(table: Row) -> bytes:
             for number, curve in enumerate(curves):
                 draw_curve(axes, curve, axis, number, len(curves), name)
             draw_breaks(axes, table, axis, name)
+            axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
             title(figure, top, table, name)
             if place < 2:
                 legend(axes, table, name)
