@@ -48,6 +48,7 @@ class Asked:
     rung: Rung
     scores: Scores  # (T, K)
     given: Mapping[str, "Given"]  # by explainer name
+    above: str | None = None  # the rung that it was made from, where that is not the one before it
 
 
 @final
@@ -152,8 +153,9 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
     """A row a rung: what it is, how accurate, and where its label is not the reference's."""
     labels = asked[0].scores.argmax(axis=1)
     rows = []
-    for place, one in enumerate(asked):
-        answers = one.scores.argmax(axis=1)
+    neighbours = above_of(asked)
+    for one in asked:
+        answers, above = one.scores.argmax(axis=1), neighbours.get(one.name)
         flipped = answers != labels
         rows.append(
             {
@@ -163,7 +165,8 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
                 "runtime": one.rung.runtime,
                 "kernels": one.rung.kernels,
                 "machine": one.rung.machine,
-                "changed": list(changed(asked[place - 1].rung, one.rung)) if place else [],
+                "above": above.name if above else None,
+                "changed": list(changed(above.rung, one.rung)) if above else [],
                 "accuracy": tidy(float((answers == test.labels).mean())),
                 "flips": int(flipped.sum()),
                 "tested": len(labels),
@@ -177,8 +180,14 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
 def pairs(asked: Sequence[Asked]) -> list[tuple[Asked, Asked]]:
     """Every rung with the reference, then with its neighbour above where that is another one."""
     against_reference = [(one, asked[0]) for one in asked[1:]]
-    against_neighbour = [(below, above) for above, below in pairwise(asked[1:])]
-    return against_reference + against_neighbour
+    neighbours = ((one, above_of(asked)[one.name]) for one in asked[1:])
+    return against_reference + [(below, above) for below, above in neighbours if above is not asked[0]]
+
+
+def above_of(asked: Sequence[Asked]) -> dict[str, Asked]:
+    """By name of each rung below the reference: its neighbour above, the one before it unless it names another."""
+    by_name = {one.name: one for one in asked}
+    return {below.name: by_name[below.above] if below.above else above for above, below in pairwise(asked)}
 
 
 def agreement_rows(
@@ -252,7 +261,7 @@ def is_drawn(arrays: Arrays) -> bool:
 
 def cause_rows(asked: Sequence[Asked], all_explained: Sequence[Explained], verdicts: Sequence[Row]) -> list[Row]:
     """By explainer: the first step down the ladder that changed the reasons."""
-    steps = [(above.name, below.name) for above, below in pairwise(asked)]
+    steps = [(above.name, name) for name, above in above_of(asked).items()]
     return verdict.causes(verdicts, [one.name for one in all_explained], steps)
 
 

@@ -88,7 +88,8 @@ def build(file: StudyFile, folder: Path, told: Told, steps: Steps | None = None)
         if extra.name in known:
             raise InputError(f"[[rung]] name {extra.name!r} is taken; the ladder has: {', '.join(sorted(known))}")
         known.add(extra.name)
-        rungs.append(Step(extra.name, extra.address))
+        if extra.address:
+            rungs.append(Step(extra.name, extra.address))
     made = Manifest(
         question=study.study.question,
         seed=builder.seed,

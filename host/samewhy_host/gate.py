@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from samewhy_edge.errors import InputError, unknown
 from samewhy_edge.settings import convert, read_toml, structure
+from samewhy_host.neighbours import above_of
 from samewhy_host.stats import tidy
 from samewhy_host.tables import audit_of, pairs
 from samewhy_host.verdict import Word
@@ -149,8 +150,10 @@ def judge(run: Path, limits: Path) -> list[Judged]:
     """
     wanted = read_limits(limits)
     tables, study = tables_of(run), audit_of(run)["study"]
+    rungs = [row["rung"] for row in tables["rungs"]]
     known = {
-        "rung": [row["rung"] for row in tables["rungs"]],
+        "rung": rungs,
+        "above": [rungs[0], *above_of(tables["rungs"]).values()],
         "explainer": [row["explainer"] for row in tables["explainers"]],
         **{kind.measures: [row["name"] for row in study.get(kind.measures, [])] for kind in KINDS.values()},
     }
@@ -264,7 +267,7 @@ def tables_of(run: Path) -> dict[str, list[Row]]:
         "rungs": rungs,
         "drops": [
             {"rung": below, "reference": above, "drop": tidy(accuracy[above] - accuracy[below])}
-            for below, above in pairs(list(accuracy))
+            for below, above in pairs(audit["rungs"])
         ],
         "explainers": [{**row, "explainer": row["name"]} for row in audit["study"]["explainers"]],
         "times": [{"rung": name, **row} for name, row in times(run).items()],
@@ -309,8 +312,7 @@ def chosen(limit: Limit, kind: Kind, known: Mapping[str, Sequence[str]], where: 
     rungs = rungs_of(limit.rung or "last", kind, known, where)
     seen = set()
     for rung, explainer in product(rungs, explainers):
-        place = max(known["rung"].index(rung) - 1, 0)
-        above = known["rung"][place if limit.reference == "above" else 0]
+        above = known["above"][known["rung"].index(rung)] if limit.reference == "above" else known["rung"][0]
         whole = {"rung": rung, "reference": above, "explainer": explainer, "measure": measure or NONE}
         choice = {key: whole[key] for key in kind.by}
         if tuple(choice.values()) not in seen:

@@ -15,6 +15,7 @@ from samewhy_edge.fill import Background, Fill
 from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
+from samewhy_edge.quant import Affine
 from samewhy_edge.record import record_of, save
 from samewhy_host import asking, audit, faithful, gradients, manifest
 from samewhy_host.asking import Given, Question, Rungs
@@ -22,6 +23,7 @@ from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
 from samewhy_host.crew import Crew, Located, Threads, Tools, found
 from samewhy_host.data.dataset import Dataset, Split
+from samewhy_host.devices import device
 from samewhy_host.faithful import Judgements, gathered, judgings
 from samewhy_host.judging import Court
 from samewhy_host.localised import localisation_measures, localisation_rows
@@ -66,9 +68,10 @@ class Interview:
     data: Dataset
     audited: Split
     targets: Targets
-    subjects: Sequence[Subject]
-    asked: Sequence[Asked]
+    subjects: Sequence[Subject]  # the rungs that can be asked here, first
+    asked: Sequence[Asked]  # those, then devices that were asked elsewhere
     explained: Sequence[Explained]
+    outputs: Sequence[Affine | None]  # of all that were asked
     twin: Asked | None = None  # a network that was trained apart; no rung
 
 
@@ -96,6 +99,10 @@ def interviewed(run: Run) -> Interview:
         for step, subject, score, answer in zip(rungs.steps, subjects, scores, answers, strict=True)
     ]
     twin = asked.pop() if made.twin else None
+    subjects = subjects[: len(asked)]
+    known = (run.file.path.parent, list(asked), questions, audited.samples, targets)
+    devices = [device(extra, *known) for extra in run.file.study.rung if extra.verified]
+    asked += [one for one, _ in devices]
     explained = [
         audit.explained(
             one,
@@ -110,7 +117,8 @@ def interviewed(run: Run) -> Interview:
         )
         for one in explainers
     ]
-    interview = Interview(made, data, audited, targets, subjects[: len(asked)], asked, explained, twin)
+    outputs = [subject.spec.output for subject in subjects] + [output for _, output in devices]
+    interview = Interview(made, data, audited, targets, subjects, asked, explained, outputs, twin)
     write_records(run, interview)
     return interview
 
@@ -173,10 +181,11 @@ def write_records(run: Run, interview: Interview) -> None:
     """``records/RUNG--EXPLAINER.json`` and ``.npz``."""
     samples, targets, made = interview.audited.samples, interview.targets, interview.manifest
     for one in interview.explained:
-        for asked in interview.asked:
+        for asked, subject in zip(interview.asked, interview.subjects, strict=True):
             arrays, seconds = one.arrays[asked.name], asked.given[one.name].seconds
             known = (asked.rung, one.explainer, one.digest, len(one.plan), arrays, seconds, made.seed, samples, targets)
-            save(record_of(*known, study=made.study), arrays, run.folder / "records" / f"{asked.name}--{one.name}")
+            record = record_of(*known, study=made.study, wire=subject.spec.wire)
+            save(record, arrays, run.folder / "records" / f"{asked.name}--{one.name}")
 
 
 def audited(run: Run) -> dict[str, Any]:
@@ -242,12 +251,13 @@ def payers(run: Run, interview: Interview, places: NDArray[np.int64]) -> dict[st
     """Who pays, how sure of itself each rung is, and whether its answers are fine enough for its maps."""
     settings, seed = run.file.study.audit, interview.manifest.seed
     known, test = (interview.asked, interview.explained), interview.data.test
-    outputs = [subject.spec.output for subject in interview.subjects]
     return {
         "classes": audit.class_rows(*known, test, places, settings.level),
         "moved": audit.moved_rows(*known, test.labels[places], settings.resamples, seed),
         "calibration": audit.calibration_rows(interview.asked, test, settings.resamples, seed, settings.level),
-        "resolution": audit.resolution_rows(*known, outputs, interview.audited.samples, places, interview.targets),
+        "resolution": audit.resolution_rows(
+            *known, interview.outputs, interview.audited.samples, places, interview.targets
+        ),
     }
 
 
@@ -256,19 +266,26 @@ def judgements(run: Run, interview: Interview) -> Judgements:
     entry = next((subject.spec.input for subject in interview.subjects if subject.spec.input), None)
     measures = run.file.study.faithfulness.chosen(entry)
     court = Court(interview.audited.samples, interview.targets, measures, interview.manifest.seed, entry)
-    names, explainers = [one.name for one in interview.asked], [one.name for one in interview.explained]
+    names, explainers = askable(interview), [one.name for one in interview.explained]
     rungs = Rungs(run.folder, interview.manifest.rungs)
     works = judgings(names, interview.explained, court)
     return gathered(names, explainers, measures, asking.judged(rungs, interview.subjects, works, run.tools))
 
 
+def askable(interview: Interview) -> list[str]:
+    """Names of the rungs that can be asked here."""
+    return [one.name for one in interview.asked[: len(interview.subjects)]]
+
+
 def trials(interview: Interview, judged: Judgements, sampling: Sampling) -> dict[str, Any]:
     """What maps were put to: their rungs, each other's rungs, and a network that was trained apart."""
-    names, explainers = [one.name for one in interview.asked], [one.name for one in interview.explained]
+    names, explainers = askable(interview), [one.name for one in interview.explained]
     return {
         "faithfulness": faithful.faithfulness_rows(names, explainers, judged, sampling),
         "cross": faithful.lent_rows(names, explainers, judged, sampling),
-        "shape": faithful.shape_rows(names, {one.name: one.maps for one in interview.explained}, sampling),
+        "shape": faithful.shape_rows(
+            [one.name for one in interview.asked], {one.name: one.maps for one in interview.explained}, sampling
+        ),
         "twin": audit.twin_row(interview.twin, interview.asked[0], interview.explained, interview.data.test, sampling),
     }
 

@@ -62,10 +62,12 @@ class Audit:
 @final
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """One more rung, below the others: anything that an address opens."""
+    """One more rung, below the others: anything that an address opens, or what a device found by itself."""
 
     name: str
-    address: str
+    address: str | None = None
+    verified: str | None = None  # a folder that samewhy verify wrote, beside the study file
+    of: str | None = None  # with `verified`: the rung of this ladder that the device was to be
 
 
 @final
@@ -142,6 +144,11 @@ def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFil
     for extra in study.rung:
         if not extra.name.replace("-", "").replace("_", "").isalnum():
             raise InputError(f"[[rung]] name {extra.name!r}: expected letters, digits, - and _")
+        if bool(extra.address) == bool(extra.verified) or bool(extra.verified) != bool(extra.of):
+            raise InputError(
+                f"[[rung]] {extra.name}: expected an address, or verified (a folder of samewhy verify) with of (the "
+                "rung that the device was to be)"
+            )
     study.explainers()
     study.compressions()
     fits(study)

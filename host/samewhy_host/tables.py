@@ -19,6 +19,7 @@ from samewhy_edge.errors import ExtraError, InputError
 from samewhy_edge.files import write_bytes
 from samewhy_edge.record import Record, load
 from samewhy_host.audit import compare
+from samewhy_host.neighbours import above_of
 from samewhy_host.report.reading import read_audit
 from samewhy_host.stats import tidy
 
@@ -96,7 +97,7 @@ def sample_rows(audit: Row, run: Path) -> Iterator[dict[str, Any]]:
     answers = {rung["name"]: rung["audited_labels"] for rung in audit["rungs"]}
     for explainer in (row["name"] for row in audit["study"]["explainers"]):
         maps = {name: maps_of(audit, run, name, explainer) for name in answers}
-        for below, above in pairs(list(answers)):
+        for below, above in pairs(audit["rungs"]):
             for measure in MEASURES:
                 values = compare(maps[above], maps[below], measure)
                 for sample, answer, value in zip(audit["samples"], answers[below], values, strict=True):
@@ -111,9 +112,10 @@ def sample_rows(audit: Row, run: Path) -> Iterator[dict[str, Any]]:
                     }
 
 
-def pairs(rungs: Sequence[str]) -> list[tuple[str, str]]:
+def pairs(rungs: Sequence[Row]) -> list[tuple[str, str]]:
     """Every rung with the reference, then with its neighbour above where that is another one."""
-    return [(name, rungs[0]) for name in rungs[1:]] + list(zip(rungs[2:], rungs[1:], strict=False))
+    (first, *_), above = [row["name"] for row in rungs], above_of(rungs)
+    return [(name, first) for name in above] + [(name, other) for name, other in above.items() if other != first]
 
 
 def maps_of(audit: Row, run: Path, rung: str, explainer: str) -> Maps:

@@ -155,7 +155,8 @@ def test_kernels_that_the_bundle_does_not_have_are_refused(tmp_path: Path) -> No
         ("xnnpack", {"equal": False, "largest": 1}, "ADD", False),
         ("reference", {"equal": False, "largest": 1}, "SOFTMAX", True),
         ("reference", {"equal": False, "largest": 2}, "SOFTMAX", False),
-        ("reference", {"equal": False, "largest_difference": 0.1}, "SOFTMAX", False),
+        ("reference", {"equal": False, "largest_difference": 0.1, "bound": 0.01}, "SOFTMAX", False),
+        ("xnnpack", {"equal": False, "largest_difference": 0.001, "bound": 0.01}, "ADD", True),
     ],
 )
 def test_what_is_promised_to_be_equal_must_be(kernels: str, codes: dict[str, Any], last: str, enough: bool) -> None:

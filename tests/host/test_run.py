@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from samewhy_edge import open_predictor
+from samewhy_edge.record import load
+from tests.edge.serving import served
 from tests.host.end_to_end import COMPRESS, PATCH, audit_of, corner, samewhy, start, write_study
 
 RUNGS = [
@@ -181,6 +184,23 @@ def test_a_tflite_pair_and_one_more_rung_are_studied(run: Path, tmp_path: Path) 
     assert {tuple(row["changed"]) for row in copied} == {()}
 
 
+def test_a_rung_on_a_server_is_that_of_the_served_file_and_its_records_name_the_wire(run: Path, tmp_path: Path) -> None:
+    made = run / "artifacts"
+    model = f'float_tflite = "{made / "float.tflite"}"\nint8_tflite = "{made / "int8.tflite"}"'
+    with served(open_predictor(f"litert:{made / 'int8.tflite'}?kernels=reference")) as listener:
+        path = write_study(tmp_path, model=model, more=f'[[rung]]\nname = "away"\naddress = "{listener.url}"\n')
+        done = samewhy("study", path, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    away = [row for row in audit_of(tmp_path / "run")["agreements"] if row["rung"] == "away"]
+    assert {(tuple(row["changed"]), row["value"]) for row in away if row["reference"] == "int8-reference"} == {
+        ((), 1.0)
+    }
+    wires = {
+        name: load(tmp_path / "run" / "records" / f"{name}--occlusion.json")[0].wire for name in ("tflite", "away")
+    }
+    assert wires == {"tflite": None, "away": f"{listener.url.removesuffix('model')}v2/models/model, binary"}
+
+
 EVERY = """
 [[explain]]
 method = "hierarchy"
@@ -286,3 +306,28 @@ def kill_at(study: Path, folder: Path, traces: str, how: signal.Signals) -> tupl
     os.killpg(process.pid, how)
     _, said = process.communicate()
     return process.returncode, said
+
+
+def test_what_a_device_verified_becomes_a_rung(run: Path, study: Path, tmp_path: Path) -> None:
+    bundle, there, again = tmp_path / "model.samewhy", tmp_path / "pi", tmp_path / "again"
+    assert samewhy("bundle", run, "--study", study, "--out", bundle).returncode == 0
+    done = samewhy("verify", bundle, "--out", there)
+    assert done.returncode == 0, done.stdout + done.stderr
+    folded = tmp_path / "study.toml"
+    extra = f'\n[[rung]]\nname = "pi"\nverified = "{there}"\nof = "int8-xnnpack"\n'
+    folded.write_text(study.read_text() + extra)
+    for name in ("patches.npz", "masks.npz"):
+        (tmp_path / name).symlink_to(study.parent / name)
+    (again / "steps").parent.mkdir()
+    (again / "steps").symlink_to(run / "steps")
+    assert samewhy("study", folded, "--out", again).returncode == 0
+    table, before = audit_of(again), audit_of(run)
+    row = table["rungs"][-1]
+    assert (row["name"], row["above"], row["changed"]) == ("pi", "int8-xnnpack", [])
+    twin = next(one for one in before["rungs"] if one["name"] == "int8-xnnpack")
+    assert (row["accuracy"], row["flips"]) == (twin["accuracy"], twin["flips"])
+    mine = [one for one in table["agreements"] if one["rung"] == "pi"]
+    assert {one["reference"] for one in mine} == {"float", "int8-xnnpack"}
+    assert all(one["value"] == 1 for one in mine if one["reference"] == "int8-xnnpack" and one["value"] is not None)
+    assert "pi" not in {one["rung"] for one in table["faithfulness"]}
+    assert "pi" in (again / "report.html").read_text()

@@ -32,11 +32,13 @@ def tables(found: Finished, rows: Sequence[Row]) -> list[Row]:
     """A table an explainer: a row a measure, a cell a rung."""
     cells = {(row["explainer"], row["measure"], row["rung"]): row for row in rows}
     measures = dict.fromkeys(row["measure"] for row in rows)
+    names = list(dict.fromkeys(row["rung"] for row in rows))  # devices are not asked again
     return [
         {
             "explainer": explainer,
+            "rungs": names,
             "measures": [
-                {"name": name, "cells": [cells[explainer, name, rung] for rung in found.names]} for name in measures
+                {"name": name, "cells": [cells[explainer, name, rung] for rung in names]} for name in measures
             ],
         }
         for explainer in found.explainers
@@ -55,7 +57,7 @@ def lent(found: Finished) -> list[Row]:
             "measures": measures,
             "rungs": [
                 {"name": rung, "cells": [cells[explainer, rung, measure] for measure in measures]}
-                for rung in found.names[1:]
+                for rung in dict.fromkeys(row["rung"] for row in rows)
             ],
         }
         for explainer in found.explainers
@@ -88,8 +90,10 @@ def draw_line(page: "Figure", found: Finished, explainer: str, measures: Sequenc
         axes = figures.at(page, LEFT + column * wide, top, wide - 0.45, HIGH)
         draw(axes, found, explainer, measure)
         axes.set_title(titled(found, measure), loc="left", size=8, pad=5)
-        names = found.names if last else []
-        axes.set_xticks(range(len(found.names)), names, size=7.5, rotation=40, ha="right", rotation_mode="anchor")
+        rungs = list(dict.fromkeys(row["rung"] for row in found.audit["faithfulness"]))
+        axes.set_xticks(
+            range(len(rungs)), rungs if last else [], size=7.5, rotation=40, ha="right", rotation_mode="anchor"
+        )
 
 
 def batched(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -83,9 +83,11 @@ def panel(found: Finished, explainer: str, measure: str) -> Panel:
 
 def dot(found: Finished, place: int, explainer: str, measure: str) -> Dot:
     """The rung at that place of the ladder; the one below the reference has no other neighbour."""
-    rung, above = found.names[place], found.names[place - 1]
+    rung = found.names[place]
+    above = found.above[rung]
     row = found.agreement(rung, found.names[0], explainer, measure)
-    neighbour = found.agreement(rung, above, explainer, measure)["value"] if place > 1 else None
+    own = above == found.names[0]
+    neighbour = None if own else found.agreement(rung, above, explainer, measure)["value"]
     return Dot(rung, row["value"], row["low"], row["high"], neighbour, words.interval(row))
 
 
@@ -267,14 +269,14 @@ def ladder(found: Finished) -> list[Row]:
 
 def steps(found: Finished) -> list[Row]:
     """A row a rung below the reference: its neighbour above, what changed, the agreement by each explainer."""
-    pairs = zip(found.rungs, found.rungs[1:], strict=False)
+    pairs = [(found.above[row["name"]], row) for row in found.rungs[1:]]
     return [
         {
-            "above": above["name"],
+            "above": above,
             "below": below["name"],
             "changed": below["changed"],
-            "headline": found.agreement(below["name"], above["name"], found.headline()),
-            "agreements": [found.agreement(below["name"], above["name"], one) for one in found.explainers],
+            "headline": found.agreement(below["name"], above, found.headline()),
+            "agreements": [found.agreement(below["name"], above, one) for one in found.explainers],
         }
         for above, below in pairs
     ]

@@ -15,6 +15,7 @@ from samewhy_edge.files import sha256
 from samewhy_host import manifest
 from samewhy_host.audit import SCHEMA
 from samewhy_host.manifest import Manifest
+from samewhy_host.neighbours import above_of
 
 Row = Mapping[str, Any]
 
@@ -53,6 +54,11 @@ class Finished:
     def measures(self) -> list[str]:
         """Names; the first one is the page's main measure."""
         return [row["name"] for row in self.audit["study"]["measures"]]
+
+    @property
+    def above(self) -> dict[str, str]:
+        """By name of each rung below the reference: its neighbour above."""
+        return above_of(self.rungs)
 
     def agreement(self, rung: str, other: str, explainer: str, measure: str | None = None) -> Row:
         """The row of two rungs, of the main measure unless another is named.
