@@ -4,7 +4,7 @@
 # make bench   measurements; each writes a table and a JSON to runs/bench
 # make bench-peers   the last of them alone: beside Captum, Xplique and DIANNA, each in an environment of its own
 # make peers-test  masks and maps against the libraries that our conventions are named after
-# make pi-test  the edge tests on an emulated Raspberry Pi
+# make pi-test  the edge tests on an emulated Raspberry Pi; make pi32-test some of them on one of 32 bits
 # make models  rebuild the ready-made networks in models/ from their recipes
 #
 # Each makes the virtual environment that it needs when there is none.
@@ -67,6 +67,11 @@ pi-test: $(VENV)/dev.stamp
 	PYTHON=$(BIN)/python tests/pi/build.sh .pi
 	env -u PYTHONPATH .pi/python -m pytest -q -p no:cacheprovider tests/edge
 
+# The same bytes on a 32-bit Pi, whose interpreter is the last tflite-runtime and whose numpy is Debian's.
+pi32-test: $(VENV)/dev.stamp
+	PYTHON=$(BIN)/python tests/pi/build.sh .pi32 armhf
+	SAMEWHY_PI=.pi32 SAMEWHY_PI_ARCH=armhf $(BIN)/python -m pytest tests/pi
+
 models: $(VENV)/host.stamp
 	for name in fashion_ds_cnn fashion_resnet8; do \
 		$(BIN)/samewhy release models/$$name/recipe.toml --out models/$$name || exit; \
@@ -94,4 +99,4 @@ $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
 clean:
 	rm -rf $(VENV) $(BASE_VENV) $(VENV)-mlserver .venv-peer-* build dist
 
-.PHONY: study test check base-test bench bench-peers peers-test pi-test models fix clean
+.PHONY: study test check base-test bench bench-peers peers-test pi-test pi32-test models fix clean

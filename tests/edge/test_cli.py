@@ -81,12 +81,6 @@ def test_check_takes_the_samples_of_a_file(samewhy: Callable[..., Outcome], tmp_
     assert samewhy("check", INT8, "--input", saved(tmp_path, images(1)))[0] == 0
 
 
-def test_bench_prints_three_times(samewhy: Callable[..., Outcome]) -> None:
-    code, said, _ = samewhy("bench", INT8)
-    assert code == 0
-    assert said.count(" ms") == 3
-
-
 def test_explain_leaves_a_record_an_explainer_and_a_picture(samewhy: Callable[..., Outcome], tmp_path: Path) -> None:
     source = saved(tmp_path, images(), targets=np.array([2, 0, 1]))
     code, said, _ = samewhy("explain", INT8, "--input", source, "--out", tmp_path / "out")

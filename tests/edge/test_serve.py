@@ -40,8 +40,8 @@ def answer_on(connection: socket.socket) -> tuple[int, bytes, bytes]:
         head += piece
     lines = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
     body = b""
-    while len(body) < int(lines[b"Content-Length"]):
-        body += connection.recv(2**16)
+    while missing := int(lines[b"Content-Length"]) - len(body):
+        body += connection.recv(missing)  # no more: the next answer may be right behind
     return int(head.split(b" ")[1]), head, body
 
 

@@ -191,9 +191,10 @@ def test_kernels_that_the_bundle_does_not_have_are_refused(tmp_path: Path) -> No
     ],
 )
 def test_what_is_promised_to_be_equal_must_be(kernels: str, codes: dict[str, Any], last: str, enough: bool) -> None:
-    (one, *_) = (rung for rung in members()[0].rungs)
+    one = replace(members()[0].rungs[0], kernels=kernels)
     parting = {"rows": [{"operator": last}]}
-    assert equal_enough(replace(one, kernels=kernels), codes, parting) is enough
+    assert equal_enough(one, one.runtime, codes, parting) is enough
+    assert equal_enough(one, "another-runtime 1.0", codes, parting)
 
 
 @pytest.fixture
