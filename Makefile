@@ -4,6 +4,7 @@
 # make bench   measurements; each writes a table and a JSON to runs/bench
 # make bench-peers   the last of them alone: beside Captum, Xplique and DIANNA, each in an environment of its own
 # make peers-test  masks and maps against the libraries that our conventions are named after
+# make pi-test  the edge tests on an emulated Raspberry Pi
 # make models  rebuild the ready-made networks in models/ from their recipes
 #
 # Each makes the virtual environment that it needs when there is none.
@@ -61,6 +62,11 @@ $(VENV)-peers/peers.stamp: pyproject.toml
 	$(VENV)-peers/bin/pip install $(PIP_FLAGS) --no-deps torchray # names torchvision, which its RISE does not import
 	touch $@
 
+# All edge tests on an emulated Raspberry Pi (aarch64); needs qemu-user-static, and a quarter of an hour or more.
+pi-test: $(VENV)/dev.stamp
+	PYTHON=$(BIN)/python tests/pi/build.sh .pi
+	env -u PYTHONPATH .pi/python -m pytest -q -p no:cacheprovider tests/edge
+
 models: $(VENV)/host.stamp
 	for name in fashion_ds_cnn fashion_resnet8; do \
 		$(BIN)/samewhy release models/$$name/recipe.toml --out models/$$name || exit; \
@@ -88,4 +94,4 @@ $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
 clean:
 	rm -rf $(VENV) $(BASE_VENV) $(VENV)-mlserver .venv-peer-* build dist
 
-.PHONY: study test check base-test bench bench-peers peers-test models fix clean
+.PHONY: study test check base-test bench bench-peers peers-test pi-test models fix clean

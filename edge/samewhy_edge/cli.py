@@ -1,4 +1,4 @@
-"""``samewhy check | explain | judge | bench``; other parts add verbs by the entry-point group ``samewhy.verbs``."""
+"""``samewhy check | explain | judge``; other modules and parts add verbs by the entry-point group ``samewhy.verbs``."""
 
 import os
 import sys
@@ -110,21 +110,6 @@ def judge(
         mean = "–" if row["mean"] is None else f"{row['mean']:.4g}"
         table.add_row(row["name"], mean, row["better"], f"{row['samples']}", row["convention"])
     stdout.print(table)
-
-
-@app.command()
-def bench(address: AddressArgument, input: InputOption = None) -> None:
-    """Milliseconds a sample, one at a time and in a batch."""
-    from samewhy_edge.bench import timing
-    from samewhy_edge.predictor import open_predictor
-    from samewhy_edge.testing import random_samples
-
-    subject = open_predictor(address)
-    samples = _inputs(input, subject).samples if input else random_samples(subject, 8)
-    taken = timing(subject, samples)
-    stdout.print(introduction(address, subject.spec))
-    stdout.print(f"one at a time  {taken.single_p50:.3f} ms (median), {taken.single_p90:.3f} ms (90th percentile)")
-    stdout.print(f"batch of {taken.batch:<4}  {taken.batched:.3f} ms a sample")
 
 
 def _explain_address(address: str, source: Path | None, folder: Path, methods: Path | None) -> None:

@@ -42,6 +42,7 @@ NEEDED = (
     "jinja2",
     "PIL",
     "tomli_w",
+    "threadpoolctl",
 )
 
 

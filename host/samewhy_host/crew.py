@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +18,7 @@ from typing import Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from samewhy_edge.errors import WorkerError
 from samewhy_edge.files import write_npz
@@ -177,12 +178,21 @@ class Threads:
 def at_work(jobs: Mapping[int, Job], told: Told) -> Iterator[dict[Future[Arrays], int]]:
     """The numbers of the jobs by what they will have found; whatever is still under way at the end is stopped."""
     stop = threading.Event()
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_sum_at_a_time(), ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             yield {pool.submit(here, job, counted(number, told, stop)): number for number, job in jobs.items()}
         finally:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def one_sum_at_a_time() -> AbstractContextManager[object]:
+    """One thread for each of numpy's matrix products, in this process, from now on or while the context lasts.
+
+    Threads share a sum otherwise, and their number shows in its last bits; pieces fill the processors anyway.
+    """
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
 
 
 def here(job: Job, progress: Progress) -> Arrays:

@@ -27,7 +27,7 @@ from samewhy_edge.address import parse_address
 from samewhy_edge.errors import WorkerError
 from samewhy_edge.rung import artifact
 from samewhy_host.crew import Arrays, Given, Job, Located, Told, at_work
-from samewhy_host.dask_worker import Luggage, Order, about, do, installed, unlike
+from samewhy_host.dask_worker import Luggage, Order, about, do, installed, named, refuse
 
 PATIENCE = 60.0  # seconds without any worker until a study gives up
 CONNECT = 20.0  # seconds until a scheduler must have answered
@@ -102,7 +102,8 @@ class Errand:
 
     def cancel(self) -> None:
         """Nobody waits for what is out."""
-        farewell(self.client, lambda: self.client.cancel(list(self.out.values()), force=True))
+        if self.out:
+            farewell(self.client, lambda: self.client.cancel(list(self.out.values()), force=True))
 
     def _send(self) -> int:
         """Send as many as the workers will soon take; how many of them there can be done at once."""
@@ -210,14 +211,28 @@ def connected(scheduler: str) -> Iterator[Dask]:
         WorkerError: nobody answers there, nobody works for it, or who does is unlike this machine.
     """
     with client_of(scheduler) as client:
-        refuse_unlike(f"scheduler {scheduler}", client.run_on_scheduler(installed), installed())
-        try:
-            client.wait_for_workers(1, timeout=PATIENCE)
-        except TimeoutError as error:
-            raise nobody(client) from error
-        for address, found in client.run(about).items():
-            refuse_unlike(f"worker {address}", found, about())
+        refuse_unlike(client)
         yield Dask(client)
+
+
+def refuse_unlike(client: Client) -> None:
+    """See to it that pieces can be passed on and done, before any are made.
+
+    Raises:
+        WorkerError: nobody works for the scheduler, or who does is unlike this machine.
+    """
+    address = address_of(client)
+    with named(f"scheduler {address}"):
+        refuse(client.run_on_scheduler(installed), installed())
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError as error:
+        raise nobody(client) from error
+    with named(f"a worker of {address}"):
+        all_found = client.run(about)
+    for worker, found in all_found.items():
+        with named(f"worker {worker}"):
+            refuse(found, about())
 
 
 def client_of(scheduler: str) -> Client:
@@ -235,9 +250,3 @@ def client_of(scheduler: str) -> Client:
             f"--scheduler {scheduler}: {str(error) or type(error).__name__}; expected the address that dask scheduler "
             "prints, such as tcp://host:8786"
         ) from error
-
-
-def refuse_unlike(who: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """Raise where the answers of `who` would not count."""
-    if apart := unlike(found, wanted):
-        raise WorkerError(f"{who}: {apart}")

@@ -8,7 +8,8 @@ import pickle
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import version
@@ -23,7 +24,7 @@ import samewhy_host
 from samewhy_edge.errors import ArtifactError, ExtraError, SamewhyError, WorkerError
 from samewhy_edge.journal import Memory
 from samewhy_edge.rung import machine
-from samewhy_host.crew import Arrays, Located, StoppedError, Work, perform
+from samewhy_host.crew import Arrays, Located, StoppedError, Work, one_sum_at_a_time, perform
 
 PACE = 0.5  # seconds between two words about how far a piece is
 
@@ -73,17 +74,27 @@ def do(packed: bytes) -> Arrays:
         SamewhyError: what a piece raises, with the worker's address.
     """
     worker = get_worker()
-    try:
+    with named(f"worker {worker.address}"):
         order: Order = pickle.loads(packed)
-        if apart := unlike(about(), order.about):
-            raise WorkerError(apart)
+        refuse(about(), order.about)
+        one_sum_at_a_time()
         return done(order, worker)
+
+
+@contextmanager
+def named(who: str) -> Iterator[None]:
+    """Errors say who had them.
+
+    Raises:
+        SamewhyError: what is raised, with the name; an `ExtraError` where a package is missing there.
+    """
+    try:
+        yield
     except SamewhyError as error:
-        raise type(error)(f"worker {worker.address}: {error}") from error
+        raise type(error)(f"{who}: {error}") from error
     except ModuleNotFoundError as error:
         raise ExtraError(
-            f"worker {worker.address}: needs {error.name}, which is not installed there; install there what is "
-            "installed here"
+            f"{who}: needs {error.name}, which is not installed there; install there what is installed here"
         ) from error
 
 
@@ -147,12 +158,15 @@ def source() -> str:
     return f"{version('samewhy')} ({state.hexdigest()[:12]})"
 
 
-def unlike(found: Mapping[str, str], wanted: Mapping[str, str]) -> str:
-    """What differs where pieces are done from where they are wanted, in a sentence; empty where nothing does."""
+def refuse(found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """Refuse a place where answers, or the pieces themselves, might come out otherwise than where they are wanted.
+
+    Raises:
+        WorkerError: naming what differs.
+    """
     apart = [f"{name} {found[name]}, expected {value}" for name, value in wanted.items() if found[name] != value]
-    if not apart:
-        return ""
-    return (
-        f"found {'; '.join(apart)}. Answers are equal only where these are: install the same there, on a machine of "
-        "the same kind, or start the study where the workers are"
-    )
+    if apart:
+        raise WorkerError(
+            f"found {'; '.join(apart)}. Answers are equal only where these are: install the same there, on a machine "
+            "of the same kind, or start the study where the workers are"
+        )

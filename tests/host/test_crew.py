@@ -8,6 +8,7 @@ from typing import final
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from samewhy_edge.errors import InputError, WorkerError
 from samewhy_edge.predictor import Subject
@@ -17,6 +18,7 @@ from samewhy_host.crew import Arrays, Job, Located, Piece, StoppedError, Threads
 from samewhy_host.show import Show
 from samewhy_host.steps import Steps
 from tests.host import small
+from tests.host.works import Counting
 from tests.worlds import additive, subject
 
 SAMPLES = small.noise(4, 6, 5, 2)
@@ -173,6 +175,17 @@ def test_no_job_starts_after_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(InputError, match="it broke"):
         list(Threads().each(jobs(tmp_path, failing, *[late] * 20), lambda *_: None))
     assert len(started) <= 1  # the pool may have taken one before the error was seen
+
+
+def test_sums_are_not_shared_among_threads_while_pieces_are_done(tmp_path: Path) -> None:
+    def threads() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        (given,) = found([piece(Counting())], tools(tmp_path))
+        assert set(given["threads"]) == {1}
+        assert threads() == before
 
 
 def test_pieces_of_one_label_share_a_bar_that_opens_with_the_first_answer() -> None:
