@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import threading
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 
@@ -94,6 +93,8 @@ def token_of(path: Path | None) -> str | None:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach it."""
+    from ipaddress import ip_address  # help must not wait for it
+
     try:
         return ip_address(host).is_loopback
     except ValueError:
