@@ -42,7 +42,7 @@ if [ ! -f "$pi/root/usr/bin/python3.11" ]; then
   for deb in "$pi"/debs/*.deb; do dpkg -x "$deb" "$pi/root"; done
 fi
 for name in blas lapack; do # Debian chooses among them by links that only an installation makes
-  for file in "$pi"/root/usr/lib/*/"$name/lib$name.so.3"; do
+  for file in "$pi/root/usr/lib"/*/"$name/lib$name.so.3"; do
     [ ! -e "$file" ] || ln -sf "$name/lib$name.so.3" "$(dirname "$(dirname "$file")")/lib$name.so.3"
   done
 done
