@@ -7,6 +7,7 @@ import typer
 from typer.testing import CliRunner
 
 from samewhy_edge import cli as edge_cli
+from samewhy_edge.cli_bench import bench
 from samewhy_edge.errors import ExtraError
 from samewhy_host import cli
 from tests.host.end_to_end import DS_CNN, write_study
@@ -124,6 +125,7 @@ def test_a_missing_extra_is_told_with_the_line_that_installs_it(monkeypatch: pyt
 def test_help_lists_the_verbs_of_both_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("study", "build", "audit", "report", "release"):
         edge_cli.app.command(name)(getattr(cli, name))
+    edge_cli.app.command("bench")(bench)
     text = CliRunner().invoke(edge_cli.app, ["--help"]).output
     for name in ("check", "explain", "bench", "study", "build", "audit", "report", "release"):
         assert f" {name} " in text
