@@ -20,7 +20,8 @@ from queue import Empty, SimpleQueue
 from typing import final
 
 import dask
-from distributed import Client, Future, KilledWorker
+from distributed import Client, Future, KilledWorker, Security
+from distributed.comm.addressing import get_address_host_port
 from distributed.versions import VersionMismatchWarning
 
 from samewhy_edge.address import parse_address
@@ -242,10 +243,13 @@ def client_of(scheduler: str) -> Client:
         WorkerError: nobody answers there.
     """
     try:
+        get_address_host_port(scheduler, strict=True)  # clients try again and again whatever the address is
+        if scheduler.startswith("tls") and Security().get_connection_args("client").get("ssl_context") is None:
+            raise ValueError("no certificates in Dask's configuration (distributed.comm.tls)")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of it is refused in `connected`
             return Client(scheduler, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise WorkerError(
             f"--scheduler {scheduler}: {str(error) or type(error).__name__}; expected the address that dask scheduler "
             "prints, such as tcp://host:8786"
