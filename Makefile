@@ -4,6 +4,7 @@
 # make bench   measurements; each writes a table and a JSON to runs/bench
 # make bench-peers   the last of them alone: beside Captum, Xplique and DIANNA, each in an environment of its own
 # make peers-test  masks and maps against the libraries that our conventions are named after
+# make pi-test  the edge tests on an emulated Raspberry Pi; make pi32-test some of them on one of 32 bits
 # make models  rebuild the ready-made networks in models/ from their recipes
 #
 # Each makes the virtual environment that it needs when there is none.
@@ -38,21 +39,38 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.verdicts
+	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.peers
 
 # Makes .venv-peer-captum, -xplique and -dianna when they are missing: the peers' pins conflict.
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.peers
 
-# Masks and maps against the installed Captum, Xplique and TorchRay, in an environment of their own.
-peers-test: $(VENV)-peers/peers.stamp
-	$(VENV)-peers/bin/python -m pytest tests/peers
+# Masks and maps against the installed Captum, Xplique and TorchRay, in an environment of their own; our client against a
+# running MLServer, in another: its protobuf is newer.
+peers-test: $(VENV)-peers/peers.stamp $(VENV)-mlserver/mlserver.stamp
+	MLSERVER=$(abspath $(VENV)-mlserver/bin/mlserver) $(VENV)-peers/bin/python -m pytest tests/peers
+
+$(VENV)-mlserver/mlserver.stamp: Makefile
+	$(PYTHON) -m venv $(VENV)-mlserver
+	$(VENV)-mlserver/bin/pip install $(PIP_FLAGS) 'mlserver>=1.7,<2'
+	touch $@
 
 $(VENV)-peers/peers.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install $(PIP_FLAGS) -e '.[peers]' pytest hypothesis
 	$(VENV)-peers/bin/pip install $(PIP_FLAGS) --no-deps torchray # names torchvision, which its RISE does not import
 	touch $@
+
+# All edge tests on an emulated Raspberry Pi (aarch64); needs qemu-user-static, and a quarter of an hour or more.
+pi-test: $(VENV)/dev.stamp
+	PYTHON=$(BIN)/python tests/pi/build.sh .pi
+	env -u PYTHONPATH .pi/python -m pytest -q -p no:cacheprovider tests/edge
+
+# The same bytes on a 32-bit Pi, whose interpreter is the last tflite-runtime and whose numpy is Debian's.
+pi32-test: $(VENV)/dev.stamp
+	PYTHON=$(BIN)/python tests/pi/build.sh .pi32 armhf
+	SAMEWHY_PI=.pi32 SAMEWHY_PI_ARCH=armhf $(BIN)/python -m pytest tests/pi
 
 models: $(VENV)/host.stamp
 	for name in fashion_ds_cnn fashion_resnet8; do \
@@ -79,6 +97,6 @@ $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(BASE_VENV) .venv-peer-* build dist
+	rm -rf $(VENV) $(BASE_VENV) $(VENV)-mlserver .venv-peer-* build dist
 
-.PHONY: study test check base-test bench bench-peers peers-test models fix clean
+.PHONY: study test check base-test bench bench-peers peers-test pi-test pi32-test models fix clean

@@ -31,6 +31,7 @@ def test_what_is_not_python_travels_too(wheel: list[str]) -> None:
         "samewhy_host/py.typed",
         "samewhy_host/report/page.html.j2",
         "samewhy_host/report/page.css",
+        "samewhy_host/report/viewer.js",
         "samewhy_host/report/sections/verdicts.html.j2",
         "samewhy_host/data/fashion_mnist/train.npz",
         "samewhy_host/data/fashion_mnist/card.md",

@@ -1,7 +1,8 @@
-"""``samewhy check | explain | judge | bench``; other parts add verbs by the entry-point group ``samewhy.verbs``."""
+"""``samewhy check | explain | judge``; other modules and parts add verbs by the entry-point group ``samewhy.verbs``."""
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -56,7 +57,7 @@ def check(address: AddressArgument, input: InputOption = None) -> None:
 
     subject = open_predictor(address)
     samples = _inputs(input, subject).samples if input else None
-    stdout.print(_identity(address, subject.spec))
+    stdout.print(introduction(address, subject.spec))
     table = Table("promise", "", "seen", box=None, pad_edge=False)
     kept = True
     for one in check_predictor(subject, samples):
@@ -99,31 +100,16 @@ def judge(
     given = _inputs(input, subject)
     with progress_bar() as bar:
         task = bar.add_task("queries", total=None)
-        found = judged_record(subject, record, given.samples, _others(address), partial(bar.advance, task))
+        found = judged_record(subject, record, given.samples, others(address, subject), partial(bar.advance, task))
         bar.remove_task(task)
     if output:
         write_json(output, found)
-    stdout.print(_identity(address, subject.spec))
+    stdout.print(introduction(address, subject.spec))
     table = Table("measure", "mean", "better", "samples", "convention", box=None, pad_edge=False)
     for row in (*found["faithfulness"], *found["shape"]):
         mean = "–" if row["mean"] is None else f"{row['mean']:.4g}"
         table.add_row(row["name"], mean, row["better"], f"{row['samples']}", row["convention"])
     stdout.print(table)
-
-
-@app.command()
-def bench(address: AddressArgument, input: InputOption = None) -> None:
-    """Milliseconds a sample, one at a time and in a batch."""
-    from samewhy_edge.bench import timing
-    from samewhy_edge.predictor import open_predictor
-    from samewhy_edge.testing import random_samples
-
-    subject = open_predictor(address)
-    samples = _inputs(input, subject).samples if input else random_samples(subject, 8)
-    taken = timing(subject, samples)
-    stdout.print(_identity(address, subject.spec))
-    stdout.print(f"one at a time  {taken.single_p50:.3f} ms (median), {taken.single_p90:.3f} ms (90th percentile)")
-    stdout.print(f"batch of {taken.batch:<4}  {taken.batched:.3f} ms a sample")
 
 
 def _explain_address(address: str, source: Path | None, folder: Path, methods: Path | None) -> None:
@@ -146,7 +132,7 @@ def _explain_address(address: str, source: Path | None, folder: Path, methods: P
     for explainer in how.explainers():
         payable(explainer, opened.spec.sample, how.seed, how.budget)
     memory = Memory.resumed(opened.spec, folder / "journal" / name_of(opened.spec))
-    crew = [remembered(one, memory) for one in (opened, *_others(address))]
+    crew = [remembered(one, memory) for one in (opened, *others(address, opened))]
     scores = crew[0](given.samples)
     targets = scores.argmax(axis=1) if given.targets is None else given.targets
     check_targets(targets, len(given.samples), opened.spec.classes)
@@ -154,7 +140,7 @@ def _explain_address(address: str, source: Path | None, folder: Path, methods: P
     with progress_bar() as bar:
         made = [_ask(asked, explainer, bar) for explainer in how.explainers()]
     write_png(folder / "maps.png", contact_sheet(given.samples[:32], [maps[:32] for maps, _ in made]))
-    stdout.print(_identity(address, opened.spec))
+    stdout.print(introduction(address, opened.spec))
     answers = ", ".join(f"{label}" for label in np.unique(targets))
     stdout.print(
         f"{len(targets)} samples explained for classes {answers}; maps.png and records/ are in {escape(str(folder))}"
@@ -184,10 +170,11 @@ def _ask(asked: _Asked, explainer: "Explainer", bar: Progress) -> "tuple[Maps, s
     from samewhy_edge.plan import digest
     from samewhy_edge.record import arrays_of, record_of, save
 
-    (first, *others), samples, targets, how = asked.crew, asked.samples, asked.targets, asked.methods
+    (first, *more), samples, targets, how = asked.crew, asked.samples, asked.targets, asked.methods
     total = expected(explainer, samples.shape[1:], how.seed, how.budget)
     task = bar.add_task(explainer.name, total=total and total * len(samples))
-    spent = spend(first, samples, targets, explainer, how.seed, how.budget, partial(bar.advance, task), others)
+    before = first.answered() if first.answered else {}
+    spent = spend(first, samples, targets, explainer, how.seed, how.budget, partial(bar.advance, task), more)
     bar.update(task, total=spent.queries * len(samples))
     found = (knowing(spent.explainer, samples), spent.plan, spent.answers, targets, spent.maps, spent.errors)
     arrays = arrays_of(*found, every_class=how.classes == "all")
@@ -203,6 +190,8 @@ def _ask(asked: _Asked, explainer: "Explainer", bar: Progress) -> "tuple[Maps, s
         targets,
         spent.stopped,
         methods=asked.identity,
+        wire=first.spec.wire,
+        answered={name: n - before[name] for name, n in first.answered().items()} if first.answered else None,
     )
     save(record, arrays, asked.folder / explainer.name)
     return arrays.maps, _line(spent, record.reliability, how.budget, fixed(explainer, samples.shape[1:]))
@@ -233,13 +222,17 @@ def _error(value: float) -> str:
     return "error unknown" if value != value else f"largest error {100 * value:.3g} % of a map's span"
 
 
-def _others(address: str) -> "list[Subject]":
-    """More of the same predictor, one for each further processor; of a board on a wire there is but one."""
+def others(address: str, subject: "Subject", count: int | None = None) -> "list[Subject]":
+    """More of the same predictor, to be asked at the same time.
+
+    In this process one for each further processor, or `count` in all; what is on a wire is asked as often as it bears.
+    """
     from samewhy_edge.address import parse_address
     from samewhy_edge.predictor import open_predictor
 
-    count = (os.cpu_count() or 1) if parse_address(address).runtime in LOCAL else 1
-    return [open_predictor(address) for _ in range(count - 1)]
+    if parse_address(address).runtime not in LOCAL:
+        return [subject] * (subject.at_once - 1)
+    return [open_predictor(address) for _ in range((count or os.cpu_count() or 1) - 1)]
 
 
 def _inputs(source: Path, subject: "Subject") -> Any:
@@ -248,13 +241,15 @@ def _inputs(source: Path, subject: "Subject") -> Any:
     return read_inputs(source, subject.spec.sample)
 
 
-def _identity(address: str, spec: "Spec") -> str:
+def introduction(address: str, spec: "Spec") -> str:
+    """What was opened, in a few lines."""
     rung = spec.rung
     shape = "x".join(map(str, spec.sample))
     return (
         f"[bold]{escape(address)}[/]\n{rung.artifact.bytes:,} bytes, sha256 {rung.artifact.sha256[:16]}\n"
         f"input {shape}, {_end(spec.input)}; output {spec.classes} scores, {_end(spec.output)}\n"
         f"{rung.runtime}, {rung.kernels} kernels, {rung.machine}\n"
+        + (f"by way of {escape(spec.wire)}\n" if spec.wire else "")
     )
 
 
@@ -290,10 +285,26 @@ def study_verb(name: str) -> Callable[[Path, Path], None]:
     return verb
 
 
+def _warned(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: Any = None,
+    line: str | None = None,
+) -> None:
+    """Our own warnings are sentences, not places in a program."""
+    if category.__module__.startswith("samewhy_"):
+        stderr.print(f"[bold yellow]samewhy:[/] {escape(str(message))}", highlight=False, soft_wrap=True)
+        return
+    sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
+
+
 def main() -> None:
     """Run the command line: a sentence and exit code 2 for what the user can mend, 130 when interrupted."""
     for point in sorted(entry_points(group=VERBS), key=lambda point: point.name):
         app.command(point.name)(point.load())
+    warnings.showwarning = _warned
     try:
         app()
     except SamewhyError as error:

@@ -6,6 +6,7 @@ SamewhyError
 ├── InputError       samples, targets or settings do not fit what they are given to
 ├── ExtraError       a part of the package is not installed
 ├── GateError        a converted model no longer answers like the one it was made from
+├── WireError        what is asked over a wire cannot be reached, or does not answer as it should
 ├── ContractError    a predictor breaks the promises of `samewhy_edge.predictor.Predictor`
 ├── WorkerError      those who should ask a rung are not there, or would answer as another rung
 └── OutputError      a result cannot be written
@@ -39,6 +40,10 @@ class ExtraError(SamewhyError):
 
 class GateError(SamewhyError):
     """A converted model no longer answers like the one it was made from."""
+
+
+class WireError(SamewhyError):
+    """What is asked over a wire cannot be reached, or does not answer as it should."""
 
 
 class ContractError(SamewhyError):

@@ -12,7 +12,7 @@ import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar, final
@@ -165,7 +165,7 @@ class Remembering:
 def remembered(subject: Subject, memory: Memory) -> Subject:
     """The subject behind a memory, with the doors that it has."""
     asking = Remembering(subject, memory)
-    return Subject(subject.spec, asking, asking.coded if subject.coded else None)
+    return replace(subject, ask=asking, coded=asking.coded if subject.coded else None)
 
 
 def digests(values: Samples | Codes) -> list[bytes]:

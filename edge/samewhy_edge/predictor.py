@@ -1,5 +1,6 @@
 """The black box under study, how it is opened, and the one check at its border."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Protocol, final
@@ -34,6 +35,7 @@ class Spec:
     rung: Rung
     input: Affine | None = None  # None where the tensor holds real numbers
     output: Affine | None = None
+    wire: str | None = None  # how it is reached, where it is not in this process
 
 
 class Coded(Protocol):
@@ -50,12 +52,15 @@ class Subject:
     """An opened predictor: `ask` behind the border check, with its specification.
 
     A runtime with an integer input may name `coded` too; then masked samples are encoded as they are blended. Both give
-    the same scores.
+    the same scores. `at_once` threads may ask it at the same time. What stands for several devices tells in `answered`
+    how many queries each of them has answered so far.
     """
 
     spec: Spec
     ask: Predictor
     coded: Coded | None = None
+    at_once: int = 1
+    answered: Callable[[], Mapping[str, int]] | None = None
 
     def __call__(self, samples: Samples, /) -> Scores:
         """Scores of shape (N, K) for samples of shape (N, *S, C).

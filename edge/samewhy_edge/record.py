@@ -42,6 +42,8 @@ class Record:
     versions: Mapping[str, str]
     study: str | None = None  # SHA-256 of the study file
     methods: str | None = None  # SHA-256 of the methods file
+    wire: str | None = None  # how the rung was reached, where it was not in the process that asked
+    answered: Mapping[str, int] | None = None  # queries by device, where several shared them
     schema: int = field(default=SCHEMA)
 
 
@@ -125,6 +127,8 @@ def record_of(
     stopped: str = "plan",
     study: str | None = None,
     methods: str | None = None,
+    wire: str | None = None,
+    answered: Mapping[str, int] | None = None,
 ) -> Record:
     """The record of maps that were made with these; `plan` is its digest."""
     return Record(
@@ -141,4 +145,6 @@ def record_of(
         versions={"samewhy": version("samewhy"), "numpy": np.__version__},
         study=study,
         methods=methods,
+        wire=wire,
+        answered=answered,
     )

@@ -136,10 +136,7 @@ def gate_quantized(tflite: Path, quantized: Path, samples: Samples, how: Quantiz
 def remedy(how: Quantize) -> str:
     """What to try where a file lost too much."""
     calibrate = "calibrate with more, and more typical, samples, or " if how.kind.calibrated else ""
-    return (
-        f"{calibrate}narrow that layer's range (ReLU6, smaller weights, batch norm before it); to study what is lost "
-        "all the same, lower labels or sqnr of [quantize]"
-    )
+    return f"{calibrate}narrow that layer's range (ReLU6, smaller weights, batch norm before it)"
 
 
 def runnable(path: Path) -> tuple[list[str], dict[str, str]]:
@@ -202,9 +199,11 @@ def trouble(report: dict[str, Any], how: Quantize = INT8) -> str | None:
     if report["distinct_outputs"] < 0.1:
         return f"only {report['distinct_outputs']:.1%} of the outputs are distinct"
     if report["label_agreement"] < how.labels:
-        return f"labels agree on {report['label_agreement']:.1%} of the samples, at least {how.labels:.0%} is expected"
+        found = f"labels agree on {report['label_agreement']:.1%} of the samples"
+        return f"{found}, at least {how.labels:.0%} is expected (labels of [quantize])"
     if not report["sqnr_db"] >= how.sqnr:
-        return f"scores have an SQNR of {report['sqnr_db']:.1f} dB, at least {how.sqnr:.0f} dB is expected"
+        found = f"scores have an SQNR of {report['sqnr_db']:.1f} dB"
+        return f"{found}, at least {how.sqnr:.0f} dB is expected (sqnr of [quantize])"
     return None
 
 

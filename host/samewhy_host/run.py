@@ -181,10 +181,11 @@ def write_records(run: Run, interview: Interview) -> None:
     """``records/RUNG--EXPLAINER.json`` and ``.npz``."""
     samples, targets, made = interview.audited.samples, interview.targets, interview.manifest
     for one in interview.explained:
-        for asked in interview.asked:
+        for asked, subject in zip(interview.asked, interview.subjects, strict=True):
             arrays, seconds = one.arrays[asked.name], asked.given[one.name].seconds
             known = (asked.rung, one.explainer, one.digest, len(one.plan), arrays, seconds, made.seed, samples, targets)
-            save(record_of(*known, study=made.study), arrays, run.folder / "records" / f"{asked.name}--{one.name}")
+            record = record_of(*known, study=made.study, wire=subject.spec.wire)
+            save(record, arrays, run.folder / "records" / f"{asked.name}--{one.name}")
 
 
 def audited(run: Run) -> dict[str, Any]:

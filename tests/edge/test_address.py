@@ -63,6 +63,39 @@ def test_a_count_below_one_or_no_number_is_refused(value: str) -> None:
         Address("litert", Path("m"), {"threads": value}).count("threads", 1)
 
 
+def test_what_stands_behind_the_runtime_is_kept_as_it_was_written() -> None:
+    rest = "http://a:8080//m?x=1,http://b:8080/m?y=2&z=?"
+    assert parse_address(f"fleet:{rest}").rest == rest
+
+
+def test_a_number_is_read_or_its_default_taken() -> None:
+    found = parse_address("http://h/m?timeout=0.5")
+    assert (found.number("timeout", 60), found.number("pause", 2)) == (0.5, 2)
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "nan", "inf", "soon", ""])
+def test_a_number_that_is_not_above_nought_is_refused(value: str) -> None:
+    with pytest.raises(AddressError, match=f"timeout={value}: expected a number above 0"):
+        Address("http", Path("m"), {"timeout": value}).number("timeout", 60)
+
+
+def test_sizes_are_read_where_they_are_given() -> None:
+    assert parse_address("http://h/m?sample=28x28x1").sizes("sample") == (28, 28, 1)
+    assert parse_address("http://h/m").sizes("sample") is None
+
+
+@pytest.mark.parametrize("value", ["28x", "x28", "28X28", "0x28", "-1x28", "²x3", ""])
+def test_sizes_that_are_none_are_refused(value: str) -> None:
+    with pytest.raises(AddressError, match=f"sample={value}: expected sizes such as 28x28x1"):
+        Address("http", Path("m"), {"sample": value}).sizes("sample")
+
+
+def test_an_option_that_makes_no_sense_is_refused_with_the_reason() -> None:
+    parse_address("http://h/m?scale=2").never("x holds codes", "zero_point")
+    with pytest.raises(AddressError, match="scale=2: x holds real numbers; leave it out"):
+        parse_address("http://h/m?scale=2").never("x holds real numbers", "zero_point", "scale")
+
+
 def test_a_file_that_exists_is_its_path(tmp_path: Path) -> None:
     (tmp_path / "m.tflite").touch()
     assert parse_address(f"litert:{tmp_path}/m.tflite").file() == tmp_path / "m.tflite"

@@ -147,3 +147,9 @@ def test_sanity_prints_a_verdict_for_each_explainer_and_leaves_a_figure(tmp_path
     assert {"sanity.json", "sanity.npz", "sanity.png"} <= {path.name for path in tmp_path.iterdir()}
     (row,) = json.loads((tmp_path / "sanity.json").read_text())["verdicts"]
     assert row["explainer"] == "occlusion"
+
+
+def test_lines_are_printed_as_they_are_brackets_included(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with cli.shown(tmp_path) as show:
+        show.line("lower labels of [quantize]")
+    assert "lower labels of [quantize]" in "".join(capsys.readouterr())

@@ -305,7 +305,9 @@ def test_the_study_says_how_much_may_be_lost() -> None:
     lossy = report(label_agreement=0.7, sqnr_db=4.0)
     assert trouble(lossy, Quantize(labels=0.7, sqnr=4.0)) is None
     assert str(trouble(lossy, Quantize(labels=0.71, sqnr=4.0))).startswith("labels agree on 70.0% of the samples")
-    assert trouble(lossy, Quantize(labels=0.7, sqnr=5)) == "scores have an SQNR of 4.0 dB, at least 5 dB is expected"
+    assert trouble(lossy, Quantize(labels=0.7, sqnr=5)) == (
+        "scores have an SQNR of 4.0 dB, at least 5 dB is expected (sqnr of [quantize])"
+    )
 
 
 def test_a_range_is_as_wide_in_steps_of_sixteen_bits_as_in_steps_of_eight() -> None:

@@ -367,6 +367,7 @@ def test_an_audit_that_lacks_a_pair_is_refused(tmp_path: Path) -> None:
         (0.999999, "0.999999"),
         (-0.25, "−0.250"),
         (0.0, "0.000"),
+        (-0.0001, "0.000"),
     ],
 )
 def test_no_value_below_one_is_rounded_to_it(value: float | None, text: str) -> None:

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from samewhy_edge import open_predictor
+from samewhy_edge.record import load
+from tests.edge.serving import served
 from tests.host.end_to_end import COMPRESS, PATCH, audit_of, corner, samewhy, start, write_study
 
 RUNGS = [
@@ -179,6 +182,23 @@ def test_a_tflite_pair_and_one_more_rung_are_studied(run: Path, tmp_path: Path) 
     copied = [row for row in table["agreements"] if (row["rung"], row["reference"]) == ("copy", "int8-reference")]
     assert {row["value"] for row in copied} == {1.0}
     assert {tuple(row["changed"]) for row in copied} == {()}
+
+
+def test_a_rung_on_a_server_is_that_of_the_served_file_and_its_records_name_the_wire(run: Path, tmp_path: Path) -> None:
+    made = run / "artifacts"
+    model = f'float_tflite = "{made / "float.tflite"}"\nint8_tflite = "{made / "int8.tflite"}"'
+    with served(open_predictor(f"litert:{made / 'int8.tflite'}?kernels=reference")) as listener:
+        path = write_study(tmp_path, model=model, more=f'[[rung]]\nname = "away"\naddress = "{listener.url}"\n')
+        done = samewhy("study", path, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    away = [row for row in audit_of(tmp_path / "run")["agreements"] if row["rung"] == "away"]
+    assert {(tuple(row["changed"]), row["value"]) for row in away if row["reference"] == "int8-reference"} == {
+        ((), 1.0)
+    }
+    wires = {
+        name: load(tmp_path / "run" / "records" / f"{name}--occlusion.json")[0].wire for name in ("tflite", "away")
+    }
+    assert wires == {"tflite": None, "away": f"{listener.url.removesuffix('model')}v2/models/model, binary"}
 
 
 EVERY = """

@@ -1,7 +1,8 @@
 """The figure of a sweep: accuracy above, agreement by each explainer below, along one axis of settings."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, final
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -15,20 +16,40 @@ Row = Mapping[str, Any]
 COLOURS = (MAIN, "#a05a00", "#1f7a4d", "#7b4fa3", "#8a2846", "#4b5a68")  # of curves, in their order
 LEFT, RIGHT, HEAD, HIGH, FOOT = 0.75, 2.2, 0.42, 1.75, 0.5  # inches around and of a panel
 APART = 0.09  # between the marks of curves at one value
-MARKS = {"same": "o", "undecided": "o", "changed": "X"}
+CROSS, DASHED = "X", (0, (4, 3))
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Pen:
+    """How one curve is drawn."""
+
+    colour: str
+    aside: float  # how far its marks stand beside those of the other curves
+    joined: bool  # whether its values have an order, so that a line leads from one to the next
+
+
+def pens(table: Row, axis: Sequence[Any]) -> list[Pen]:
+    """One for each curve."""
+    count, joined = len(table["curves"]), is_ordered(axis)
+    return [Pen(COLOURS[i % len(COLOURS)], APART * (i - (count - 1) / 2), joined) for i in range(count)]
 
 
 def sweep_figure(table: Row) -> bytes:
     """A panel for accuracy and one for each explainer; marks say the verdict, lines where something broke."""
-    curves, axis = table["curves"], values_of(table)
-    names = table["study"]["explainers"]
+    axis, names = values_of(table), table["study"]["explainers"]
     with page(WIDTH, (HEAD + HIGH + FOOT) * (1 + len(names)) + 0.2) as figure:
         for place, name in enumerate([None, *names]):
             top = HEAD + place * (HEAD + HIGH + FOOT)
             axes = panel(figure, top, axis)
-            for number, curve in enumerate(curves):
-                draw_curve(axes, curve, axis, number, len(curves), name)
+            for curve, pen in zip(table["curves"], pens(table, axis), strict=True):
+                rows = [(axis.index(one["x"]) + pen.aside, one) for one in curve["values"] if one["points"]]
+                if name is None:
+                    draw_accuracy(axes, rows, pen)
+                else:
+                    draw_agreement(axes, rows, pen, name)
             draw_breaks(axes, table, axis, name)
+            axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
             title(figure, top, table, name)
             if place < 2:
                 legend(axes, table, name)
@@ -66,82 +87,75 @@ def title(figure: Figure, top: float, table: Row, explainer: str | None) -> None
     rung = "the last rung" if table["study"]["rung"] == "last" else table["study"]["rung"]
     agreement = f"agreement ({known_as(table['study']['measure'] or '')}) of {rung} with the reference"
     write(figure, LEFT, top - 0.2, explainer or "accuracy", weight="bold", size=10)
-    said = agreement if explainer else f"of {rung}; dashed: the reference"
+    said = agreement if explainer else f"of {rung}; grey: the reference"
     write(figure, WIDTH - RIGHT, top - 0.2, said, color=SOFT, size=8, ha="right")
 
 
-def draw_curve(axes: Axes, curve: Row, axis: Sequence[Any], number: int, count: int, explainer: str | None) -> None:
-    """One curve on one panel, moved aside a little so that the marks of several do not hide each other."""
-    colour, aside = COLOURS[number % len(COLOURS)], APART * (number - (count - 1) / 2)
-    drawn = [(axis.index(one["x"]) + aside, one) for one in curve["values"] if one["points"]]
-    joined = "-" if is_ordered(axis) else ""
-    if explainer is None:
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
-        reference = [(x, one["reference_accuracy"]["value"]) for x, one in drawn]
-        axes.plot([x for x, _ in reference], [y for _, y in reference], "--_", color=SOFT, linewidth=1, ms=11)
-        rows = [(x, one["accuracy"], "o", colour) for x, one in drawn]
-    else:
-        own = [(x, one["explainers"][explainer]) for x, one in drawn if explainer in one["explainers"]]
-        draw_bounds(axes, own, colour, bool(joined))
-        rows = [(x, row, *mark_of(row, colour)) for x, row in own]
-    known = [row for row in rows if row[1]["value"] is not None]
-    axes.plot([x for x, *_ in known], [row["value"] for _, row, *_ in known], joined, color=colour, linewidth=1.2)
+def draw_accuracy(axes: Axes, rows: Sequence[tuple[float, Row]], pen: Pen) -> None:
+    """Accuracy of the rung that is followed, and of its reference, dashed."""
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
+    reference = [(x, one["reference_accuracy"]["value"]) for x, one in rows]
+    axes.plot(*apart(reference), "--_" if pen.joined else "_", color=SOFT, linewidth=1, ms=11)
+    draw_marks(axes, [(x, one["accuracy"], "o", pen.colour) for x, one in rows], pen)
+
+
+def draw_agreement(axes: Axes, rows: Sequence[tuple[float, Row]], pen: Pen, explainer: str) -> None:
+    """Agreement by one explainer between its floor, dotted, and its ceiling, thin."""
+    own = [(x, one["explainers"][explainer]) for x, one in rows if explainer in one["explainers"]]
+    for key, style in (("ceiling", "-"), ("floor", ":")):
+        ends = apart([(x, row[key]) for x, row in own if row[key] is not None])
+        axes.plot(*ends, f"{style if pen.joined else ''}_", color=pen.colour, alpha=0.5, linewidth=0.9, ms=11)
+    draw_marks(axes, [(x, row, *mark_of(row, pen.colour)) for x, row in own], pen)
+
+
+def draw_marks(axes: Axes, rows: Sequence[tuple[float, Row, str, str]], pen: Pen) -> None:
+    """Values with their intervals: place, row, marker and its face."""
+    known = [one for one in rows if one[1]["value"] is not None]
+    if pen.joined:
+        axes.plot(*apart([(x, row["value"]) for x, row, *_ in known]), color=pen.colour, linewidth=1.2)
     for x, row, mark, face in known:
-        draw_mark(axes, x, row, mark, face, colour)
+        if row["low"] is not None:
+            axes.plot([x, x], [row["low"], row["high"]], color=pen.colour, linewidth=1.6, alpha=0.7)
+        axes.plot(x, row["value"], mark, ms=7.5 if mark == CROSS else 5.5, mfc=face, mec=pen.colour, mew=1)
 
 
-def draw_bounds(axes: Axes, rows: Sequence[tuple[float, Row]], colour: str, joined: bool) -> None:
-    """Ceiling, thin, and floor, dotted, of each value."""
-    for key, style in (("ceiling", "-"), ("floor", ":")) if joined else (("ceiling", ""), ("floor", "")):
-        known = [(x, row[key]) for x, row in rows if row[key] is not None]
-        axes.plot([x for x, _ in known], [y for _, y in known], style, color=colour, alpha=0.45, linewidth=0.9)
-        axes.plot([x for x, _ in known], [y for _, y in known], "_", color=colour, alpha=0.7, ms=11)
+def apart(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Places and values."""
+    return [x for x, _ in pairs], [y for _, y in pairs]
 
 
 def mark_of(row: Row, colour: str) -> tuple[str, str]:
     """Marker and its face: filled where every seed says same, a cross where most say changed, else hollow."""
     verdicts = row["verdicts"]
     if 2 * verdicts.get("changed", 0) > sum(verdicts.values()):
-        return MARKS["changed"], FLIP
-    return (MARKS["same"], colour) if set(verdicts) == {"same"} else (MARKS["undecided"], "white")
-
-
-def draw_mark(axes: Axes, x: float, row: Row, mark: str, face: str, colour: str) -> None:
-    """A value with its interval."""
-    if row["low"] is not None:
-        axes.plot([x, x], [row["low"], row["high"]], color=colour, linewidth=1.6, alpha=0.7)
-    axes.plot(x, row["value"], mark, ms=7 if mark == "X" else 5.5, mfc=face, mec=FLIP if mark == "X" else colour, mew=1)
+        return CROSS, FLIP
+    return "o", colour if set(verdicts) == {"same"} else "white"
 
 
 def draw_breaks(axes: Axes, table: Row, axis: Sequence[Any], explainer: str | None) -> None:
     """Where accuracy, and the reasons of this panel, break first; and where no point was finished."""
-    for number, curve in enumerate(table["curves"]):
+    several, up = len(table["curves"]) > 1, axes.get_xaxis_transform()
+    for curve, pen in zip(table["curves"], pens(table, axis), strict=True):
         found = curve["breaks"]
         for value in found["stopped"]:
-            x = axis.index(value) + APART * (number - (len(table["curves"]) - 1) / 2)
-            axes.text(
-                x, 0.04, "stopped", rotation=90, color=FLIP, size=7, ha="center", transform=axes.get_xaxis_transform()
-            )
-        if not is_ordered(axis):
-            continue
-        colour = COLOURS[number % len(COLOURS)] if len(table["curves"]) > 1 else INK
-        for value in found["accuracy"][:1]:
-            axes.axvline(axis.index(value), color=colour, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0.5)
-        for value in found["reasons"].get(explainer, [])[:1]:
-            axes.axvline(axis.index(value), color=FLIP, linewidth=0.9, zorder=0.6)
+            x = axis.index(value) + pen.aside
+            axes.text(x, 0.04, "stopped", rotation=90, color=FLIP, size=7, ha="center", transform=up)
+        if pen.joined:
+            for value in found["accuracy"][:1]:
+                colour = pen.colour if several else INK
+                axes.axvline(axis.index(value), color=colour, linewidth=0.9, linestyle=DASHED, zorder=0.5)
+            for value in found["reasons"].get(explainer, [])[:1]:
+                axes.axvline(axis.index(value), color=FLIP, linewidth=0.9, zorder=0.6)
 
 
 def legend(axes: Axes, table: Row, explainer: str | None) -> None:
-    """Right of the panel: curves and the accuracy's break beside the first, marks beside the others."""
+    """Right of the panel: curves and the accuracy's break beside the first, marks beside the second."""
     handles = curve_keys(table) if explainer is None else verdict_keys()
     if is_ordered(values_of(table)):
-        drop = table["study"]["accuracy_drop"]
-        dashed = Line2D(
-            [], [], color=INK, linewidth=0.9, linestyle=(0, (4, 3)), label=f"accuracy {plain(100 * drop)} % lower"
-        )
-        handles.append(
-            dashed if explainer is None else Line2D([], [], color=FLIP, linewidth=0.9, label="first changed")
-        )
+        lower = f"accuracy {plain(100 * table['study']['accuracy_drop'])} % lower"
+        style: dict[str, Any] = {"color": INK, "linestyle": DASHED, "label": lower}
+        changed: dict[str, Any] = {"color": FLIP, "label": "first changed"}
+        handles.append(Line2D([], [], linewidth=0.9, **(changed if explainer else style)))
     if handles:
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1.04), frameon=False, fontsize=7.5)
 
@@ -151,8 +165,8 @@ def curve_keys(table: Row) -> list[Line2D]:
     if len(table["curves"]) < 2:
         return []
     return [
-        Line2D([], [], color=COLOURS[number % len(COLOURS)], marker="o", ms=5, label=series_name(curve["series"]))
-        for number, curve in enumerate(table["curves"])
+        Line2D([], [], color=pen.colour, marker="o", ms=5, label=series_name(curve["series"]))
+        for curve, pen in zip(table["curves"], pens(table, []), strict=True)
     ]
 
 
@@ -162,7 +176,7 @@ def verdict_keys() -> list[Line2D]:
     return [
         Line2D([], [], marker="o", mfc=INK, label="same", **kinds),
         Line2D([], [], marker="o", mfc="white", label="undecided", **kinds),
-        Line2D([], [], color="none", marker="X", mfc=FLIP, mec=FLIP, ms=7, label="changed"),
+        Line2D([], [], color="none", marker=CROSS, mfc=FLIP, mec=FLIP, ms=7, label="changed"),
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, label="ceiling"),
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, linestyle=":", label="floor"),
     ]

@@ -51,7 +51,9 @@ def lines(table: Row) -> Iterator[str]:
         by = {name: where(study, places, numbers) for name, places in found["reasons"].items()}
         reasons = "; ".join(f"by {name} the reasons are changed {place}" for name, place in by.items())
         stopped = f"; no point was finished {where(study, found['stopped'], False)}" if found["stopped"] else ""
-        drop = f"accuracy is more than {percent(study['accuracy_drop'])} below the reference’s"
+        drop = (
+            f"{'accuracy' if of else 'Accuracy'} is more than {percent(study['accuracy_drop'])} below the reference’s"
+        )
         yield f"{of}{drop} {where(study, found['accuracy'], numbers)}; {reasons}{stopped}."
 
 

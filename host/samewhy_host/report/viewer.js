@@ -8,6 +8,7 @@
   const series = axes.length === 1;
   const places = axes.reduce((a, b) => a * b, 1);
   const STAGE = { side: 520, row: 150, least: 34, width: 1000, gap: 8, font: 15 };
+  const HALF = { ...STAGE, side: 260, row: 90, least: 26 };
   const SMALL = { side: 104, row: 44, least: 5, width: 180, gap: 3, font: 0 };
   const INK = "#1f2328";
   const range = (count) => [...Array(count).keys()];
@@ -210,7 +211,7 @@
     return `${where(box, row, column)}: ${number(map[at])}${told}`;
   }
 
-  function plate(title, look) {
+  function plate(title, look, size = STAGE) {
     const figure = document.createElement("figure");
     const canvas = document.createElement("canvas");
     const caption = document.createElement("figcaption");
@@ -219,7 +220,7 @@
     canvas.setAttribute("aria-label", title);
     figure.append(caption, canvas);
     stage.querySelector(".plates").append(figure);
-    const plan = paint(canvas, STAGE, look);
+    const plan = paint(canvas, size, look);
     const readout = stage.querySelector(".readout");
     canvas.addEventListener("pointermove", (event) => {
       readout.textContent = look.map ? pointed(event, canvas, plan, look.map, look.limit) : "";
@@ -243,13 +244,14 @@
     const limit = boundOf(s, e, r, view);
     const title = view === "map" ? data.rungs[r].name : `${data.rungs[r].name} \u2212 ${data.rungs[other].name}`;
     if (way === "over") return plate(title, { pixels, map, bound, hidden, limit, alpha });
-    plate("sample", { pixels });
+    const size = view === "map" ? STAGE : HALF;
+    plate("sample", { pixels }, size);
     if (view !== "map") {
       for (const rung of [other, r]) {
-        plate(data.rungs[rung].name, { map: mapOf(s, e, rung), bound: scaleOf(s, e, "map") });
+        plate(data.rungs[rung].name, { map: mapOf(s, e, rung), bound: scaleOf(s, e, "map") }, size);
       }
     }
-    return plate(title, { map, bound, hidden, limit });
+    return plate(title, { map, bound, hidden, limit }, size);
   }
 
   function caption({ sample: s, explainer: e, rung: r }) {

@@ -28,7 +28,8 @@ def number(value: float | None, decimals: int | None = None) -> str:
     """As many decimals as `digits` says unless they are given; 1 itself is plain."""
     if value is None:
         return NONE
-    return "1" if value == 1 else minus(f"{value:.{decimals or digits(value)}f}")
+    places = decimals or digits(value)
+    return "1" if value == 1 else minus(f"{round(value, places) + 0.0:.{places}f}")  # no minus of a zero
 
 
 def exact(value: float | None) -> str:
@@ -220,7 +221,7 @@ def lost(row: Row) -> str:
     """A loss with its bounds, as ``0.0471 [0.0392, 0.0560]``."""
     if row["loss"] is None:
         return NONE
-    loss, low, high = (number(round(row[key], 4) + 0.0, 4) for key in ("loss", "low", "high"))  # no minus of a zero
+    loss, low, high = (number(row[key], 4) for key in ("loss", "low", "high"))
     return f"{loss} [{low}, {high}]"
 
 
