@@ -51,6 +51,8 @@ class Dask:
             SamewhyError: what a piece raises, with the address of its worker.
             WorkerError: the scheduler is lost, nobody works for it, or who does is unlike this machine.
         """
+        if not jobs:
+            return
         topic = f"samewhy-{uuid.uuid4().hex}"
         files = carried([job.piece.rung for job in jobs])
         staying = {number: job for number, job in enumerate(jobs) if job.piece.rung not in files}
@@ -185,7 +187,12 @@ def carried(rungs: Iterable[Located]) -> dict[Located, Path]:
 
 @contextmanager
 def luggage(client: Client, topic: str, files: Iterable[Path]) -> Iterator[Mapping[Path, str]]:
-    """By file: the name under which every worker has it, those that come later too, until the end."""
+    """By file: the name under which every worker has it, those that come later too, until the end.
+
+    Raises:
+        WorkerError: the scheduler is lost.
+    """
+    threads_of(client)
     names = {path: f"{topic}-{place}" for place, path in enumerate(dict.fromkeys(files))}
     with ExitStack() as stack:
         for path, name in names.items():

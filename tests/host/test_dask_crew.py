@@ -344,6 +344,9 @@ def test_a_lost_scheduler_is_told_and_what_was_found_is_kept(rung: Located, tmp_
         with pytest.raises(WorkerError, match=r"lost the scheduler tcp://.*finished pieces are kept"):
             found([waits, asks], tools(tmp_path, who))
         helper.join()
+        with pytest.raises(WorkerError, match="lost the scheduler"):
+            found([waits], tools(tmp_path, who))
+        assert found([asks], tools(tmp_path, who))
     (kept,) = found([asks], tools(tmp_path, Threads()))
     assert kept["process"] != os.getpid()
 
