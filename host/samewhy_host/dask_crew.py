@@ -20,7 +20,8 @@ from queue import Empty, SimpleQueue
 from typing import final
 
 import dask
-from distributed import Client, Future, KilledWorker
+from distributed import Client, Future, KilledWorker, Security
+from distributed.comm.addressing import get_address_host_port
 from distributed.versions import VersionMismatchWarning
 
 from samewhy_edge.address import parse_address
@@ -50,6 +51,8 @@ class Dask:
             SamewhyError: what a piece raises, with the address of its worker.
             WorkerError: the scheduler is lost, nobody works for it, or who does is unlike this machine.
         """
+        if not jobs:
+            return
         topic = f"samewhy-{uuid.uuid4().hex}"
         files = carried([job.piece.rung for job in jobs])
         staying = {number: job for number, job in enumerate(jobs) if job.piece.rung not in files}
@@ -184,7 +187,12 @@ def carried(rungs: Iterable[Located]) -> dict[Located, Path]:
 
 @contextmanager
 def luggage(client: Client, topic: str, files: Iterable[Path]) -> Iterator[Mapping[Path, str]]:
-    """By file: the name under which every worker has it, those that come later too, until the end."""
+    """By file: the name under which every worker has it, those that come later too, until the end.
+
+    Raises:
+        WorkerError: the scheduler is lost.
+    """
+    threads_of(client)
     names = {path: f"{topic}-{place}" for place, path in enumerate(dict.fromkeys(files))}
     with ExitStack() as stack:
         for path, name in names.items():
@@ -242,10 +250,13 @@ def client_of(scheduler: str) -> Client:
         WorkerError: nobody answers there.
     """
     try:
+        get_address_host_port(scheduler, strict=True)  # clients try again and again whatever the address is
+        if scheduler.startswith("tls") and Security().get_connection_args("client").get("ssl_context") is None:
+            raise ValueError("no certificates in Dask's configuration (distributed.comm.tls)")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", VersionMismatchWarning)  # what matters of it is refused in `connected`
             return Client(scheduler, timeout=CONNECT, set_as_default=False)
-    except (OSError, ValueError, TypeError, RuntimeError) as error:
+    except (OSError, ValueError) as error:
         raise WorkerError(
             f"--scheduler {scheduler}: {str(error) or type(error).__name__}; expected the address that dask scheduler "
             "prints, such as tcp://host:8786"

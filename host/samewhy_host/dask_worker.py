@@ -145,7 +145,7 @@ def about() -> dict[str, str]:
 def installed() -> dict[str, str]:
     """What must be the same where pieces are passed on: Python, Dask, and the source of this package."""
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"samewhy": source(), "distributed": version("distributed"), "python": python}
+    return {"samewhy": SOURCE, "distributed": version("distributed"), "python": python}
 
 
 def source() -> str:
@@ -156,6 +156,9 @@ def source() -> str:
         for path in sorted(folder.rglob("*.py")):
             state.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
     return f"{version('samewhy')} ({state.hexdigest()[:12]})"
+
+
+SOURCE = source()  # now, for files may change under a worker that runs on with what it has loaded
 
 
 def refuse(found: Mapping[str, str], wanted: Mapping[str, str]) -> None:
