@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from distributed import LocalCluster
 
 from samewhy_edge.errors import ExtraError, InputError, WorkerError
@@ -53,6 +54,15 @@ def cluster_of(workers: int) -> LocalCluster:
     two = {f"{name}_NUM_THREADS": "2" for name in ("OMP", "MKL", "OPENBLAS")}  # sums must not depend on it
     quiet: dict[str, Any] = {"dashboard_address": ":0", "silence_logs": logging.CRITICAL}
     return LocalCluster(n_workers=workers, threads_per_worker=1, env=two, **quiet)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def as_workers_do() -> Iterator[None]:
+    """Torch answers here with the kernels that it has in a worker, which knows nothing of this suite's settings."""
+    before = torch.backends.mkldnn.enabled
+    torch.backends.mkldnn.enabled = True  # type: ignore[assignment]  # torch types its switch as a property
+    yield
+    torch.backends.mkldnn.enabled = before
 
 
 @pytest.fixture(scope="module")
