@@ -180,11 +180,13 @@ def reference_asked(
 def write_records(run: Run, interview: Interview) -> None:
     """``records/RUNG--EXPLAINER.json`` and ``.npz``."""
     samples, targets, made = interview.audited.samples, interview.targets, interview.manifest
+    names = [one.name for one in interview.asked]
+    wires = {name: one.spec.wire for name, one in zip(names, interview.subjects, strict=False)}  # devices are not asked
     for one in interview.explained:
-        for asked, subject in zip(interview.asked, interview.subjects, strict=True):
+        for asked in interview.asked:
             arrays, seconds = one.arrays[asked.name], asked.given[one.name].seconds
             known = (asked.rung, one.explainer, one.digest, len(one.plan), arrays, seconds, made.seed, samples, targets)
-            record = record_of(*known, study=made.study, wire=subject.spec.wire)
+            record = record_of(*known, study=made.study, wire=wires.get(asked.name))
             save(record, arrays, run.folder / "records" / f"{asked.name}--{one.name}")
 
 
