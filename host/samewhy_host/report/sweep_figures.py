@@ -116,7 +116,8 @@ def draw_marks(axes: Axes, rows: Sequence[tuple[float, Row, str, str]], pen: Pen
     for x, row, mark, face in known:
         if row["low"] is not None:
             axes.plot([x, x], [row["low"], row["high"]], color=pen.colour, linewidth=1.6, alpha=0.7)
-        axes.plot(x, row["value"], mark, ms=7.5 if mark == CROSS else 5.5, mfc=face, mec=pen.colour, mew=1)
+        edge, across = (FLIP, 7.5) if mark == CROSS else (pen.colour, 5.5)
+        axes.plot(x, row["value"], mark, ms=across, mfc=face, mec=edge, mew=1)
 
 
 def apart(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
