@@ -22,13 +22,15 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 
 def test_the_wheel_holds_the_parts_and_nothing_else(wheel: list[str]) -> None:
-    assert {name.partition("/")[0].partition("-")[0] for name in wheel} == {"samewhy_edge", "samewhy_host", "samewhy"}
+    parts = {"samewhy_edge", "samewhy_host", "samewhy_bridge", "samewhy"}
+    assert {name.partition("/")[0].partition("-")[0] for name in wheel} == parts
 
 
 def test_what_is_not_python_travels_too(wheel: list[str]) -> None:
     for name in (
         "samewhy_edge/py.typed",
         "samewhy_host/py.typed",
+        "samewhy_bridge/py.typed",
         "samewhy_host/report/page.html.j2",
         "samewhy_host/report/page.css",
         "samewhy_host/report/viewer.js",
