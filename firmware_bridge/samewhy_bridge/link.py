@@ -48,7 +48,7 @@ class Asked:
 
 
 @final
-@dataclass(slots=True)
+@dataclass(slots=True, weakref_slot=True)
 class Link:
     """A board, asked by one thread at a time."""
 
