@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_edge import litert
-from samewhy_edge.arrays import Codes, Samples
+from samewhy_edge.arrays import Codes
 from samewhy_edge.errors import InputError
-from samewhy_edge.quant import affine
-
-HIDDEN = ("xnnpack",)  # kernels that take several operators at once and keep what is between them to themselves
 
 
 @final
@@ -64,41 +59,6 @@ def difference(first: Codes, second: Codes) -> Difference:
         max((abs(step) for step in histogram), default=0),
         histogram,
     )
-
-
-def layers(path: Path, kernels: str, samples: Samples) -> list[Layer]:
-    """Every operator's outputs for samples (N, *S, C), in the order of execution.
-
-    Raises:
-        InputError: kernels that keep what is between operators to themselves.
-    """
-    if kernels in HIDDEN:
-        raise InputError(f"{kernels} kernels join operators, so tensors between them cannot be read; expected others")
-    interpreter = litert.load(path, kernels, tensors=True)
-    interpreter.allocate_tensors()
-    (entry,), details = interpreter.get_input_details(), interpreter.get_tensor_details()
-    named = {detail["index"]: detail["name"] for detail in details}
-    ends = [
-        (place, operator["op_name"], int(index))
-        for place, operator in enumerate(interpreter._get_ops_details())
-        for index in operator["outputs"]
-    ]
-    rows: list[list[NDArray[Any]]] = [[] for _ in ends]
-    for sample in samples:
-        interpreter.set_tensor(entry["index"], encoded(sample[None], entry))
-        interpreter.invoke()
-        for row, (_, _, index) in zip(rows, ends, strict=True):
-            row.append(interpreter.get_tensor(index).copy())
-    return [
-        Layer(place, operator, named[index], np.stack(row))
-        for (place, operator, index), row in zip(ends, rows, strict=True)
-    ]
-
-
-def encoded(values: Samples, detail: dict[str, Any]) -> NDArray[Any]:
-    """Samples as the codes of a tensor, by its details."""
-    coding = affine(detail["dtype"], *detail["quantization"])
-    return coding.encode(values) if coding else values
 
 
 def parted(first: Sequence[Layer], second: Sequence[Layer]) -> list[tuple[Layer, Difference]]:

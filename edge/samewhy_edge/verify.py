@@ -19,7 +19,8 @@ from samewhy_edge.errors import ArtifactError, InputError
 from samewhy_edge.explain import Explainer, again, estimated, knowing, of_targets
 from samewhy_edge.files import write_json, write_npz
 from samewhy_edge.journal import Memory, name_of, remembered
-from samewhy_edge.layers import difference, layers, parted
+from samewhy_edge.layers import difference, parted
+from samewhy_edge.litert import layers
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.query import ask
