@@ -142,7 +142,9 @@ def subject(device: Device, rung: Rung, wire: str) -> Subject:
     about = device.about
     entry: Affine | None = about.input.coding()
     spec = Spec(about.sample, about.classes, rung, entry, about.output.coding(), wire)
-    return Subject(spec, device, device.coded if entry else None)
+    return Subject(
+        spec, device, device.coded if entry else None, layers=device.layers if about.layers else None
+    )
 
 
 def expected(address: Address, where: str, rung: Rung) -> Rung:
