@@ -24,7 +24,7 @@ FLAGS = (
 FAST, SMALL = "-O2", "-Os"  # the model and its kernels; all that is around them
 LINK = ("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections")
 STACK = 2048  # bytes
-FOLDERS = ("", "kernels", "wire")  # of a project, with sources; its port is for another machine
+FOLDERS = ("kernels", "wire")  # of a project, with sources; its port may be that of another machine
 MODEL, MANIFEST = "samewhy_model.h", "manifest.json"
 
 
@@ -79,8 +79,8 @@ def sources_of(folder: Path, machine: Machine) -> Iterator[Source]:
         what = "no such folder" if not folder.is_dir() else f"no {MODEL} in it"
         raise InputError(f"{folder}: {what}; expected a project that samewhy firmware generate made")
     wire = folder / "wire" if (folder / "wire").is_dir() else C / "wire"
-    for name in FOLDERS[:2]:
-        yield from (Source(path, FAST) for path in sorted((folder / name).glob("*.c")))
+    for place in (folder, folder / "kernels"):
+        yield from (Source(path, FAST) for path in sorted(place.glob("*.c")))
     yield from (Source(path, SMALL) for path in sorted(wire.glob("*.c")))
     yield from (Source(C / "port" / name, SMALL) for name in (machine.port, "startup_cortex_m.c"))
 
@@ -88,7 +88,7 @@ def sources_of(folder: Path, machine: Machine) -> Iterator[Source]:
 def flags_of(folder: Path, machine: Machine, definitions: Mapping[str, str]) -> list[str]:
     """Of the compiler, for every source."""
     told = {"SAMEWHY_MACHINE": f'"{machine.core} ({machine.name})"', **definitions}
-    places = [folder, *(folder / name for name in ("kernels", "wire")), C / "wire", C / "port"]
+    places = [folder, *(folder / name for name in FOLDERS), C, C / "wire", C / "port"]
     return [
         *machine.flags,
         *FLAGS,

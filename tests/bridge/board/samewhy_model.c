@@ -7,14 +7,16 @@
 #endif
 
 const samewhy_model_info samewhy_model = {
-    {MARK, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 0},
-    "hash",
-    {SAMEWHY_INT8, 4, {1, 28, 28, 1}, 0.00390625f, -128, 784},
-    {SAMEWHY_INT8, 2, {1, 10}, 0.0625f, 3, 10},
-    SAMEWHY_ARENA_BYTES,
-    40,
-    7840,
-    2};
+    .sha256 = {MARK, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30},
+    .name = "hash",
+    .input = {SAMEWHY_INT8, 4, {1, 28, 28, 1}, 0.00390625f, -128, 784},
+    .output = {SAMEWHY_INT8, 2, {1, 10}, 0.0625f, 3, 10},
+    .arena_bytes = SAMEWHY_ARENA_BYTES,
+    .constant_bytes = 40,
+    .macs = 7840,
+    .operators = 2,
+    .layers = 2,
+};
 const samewhy_layer samewhy_layers[] = {{0, 1, SAMEWHY_INT8, 784, 784}, {1, 2, SAMEWHY_INT8, 1568, 10}};
 
 static int8_t arena[SAMEWHY_ARENA_BYTES];

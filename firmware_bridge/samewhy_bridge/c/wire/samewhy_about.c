@@ -23,10 +23,10 @@ static uint8_t *text(uint8_t *at, const char *words) {
   return at + length;
 }
 
-static uint8_t *end_of_model(uint8_t *at, const samewhy_port_of_model *end) {
+static uint8_t *end_of_model(uint8_t *at, const samewhy_end *end) {
   at = number(at, (uint64_t)end->type, 1);
   at = number(at, end->rank, 1);
-  for (uint8_t i = 0; i < 5; i++) at = number(at, i < end->rank ? end->dims[i] : 0u, 2);
+  for (uint8_t i = 0; i < SAMEWHY_RANK; i++) at = number(at, i < end->rank ? end->dims[i] : 0u, 2);
   at = real(at, end->scale);
   at = number(at, (uint32_t)end->zero_point, 4);
   return number(at, end->bytes, 4);

@@ -97,7 +97,7 @@ static uint8_t width(samewhy_type type) {
   }
 }
 
-static float score(const int8_t *at, const samewhy_port_of_model *end) {
+static float score(const int8_t *at, const samewhy_end *end) {
   int16_t pair;
   int32_t whole;
   float real;
@@ -122,7 +122,7 @@ static float score(const int8_t *at, const samewhy_port_of_model *end) {
 }
 
 static void results(void) {
-  const samewhy_port_of_model *end = &samewhy_model.output;
+  const samewhy_end *end = &samewhy_model.output;
   uint8_t step = width(end->type);
   say("m-results-[");
   for (uint32_t at = 0; at < SAMEWHY_OUTPUT_BYTES; at += step) {
