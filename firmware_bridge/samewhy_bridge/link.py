@@ -14,11 +14,10 @@ from samewhy_bridge.ports import Lost, Opener, Port
 from samewhy_edge.errors import WireError
 
 HURT = (Refusal.DAMAGED, Refusal.TOO_LONG, Refusal.VERSION)  # what a board says of a frame that was hurt on its way
-HELLO = 0.5  # seconds for the first answer of a board; doubled each time: one that was just opened may still boot
+HELLO = 0.5  # times that, for the first answer of a board; doubled each time: one that was just opened may still boot
 PAUSE = 0.2  # seconds until a lost line is opened again, doubled each time
 LONGEST = 10.0  # of these pauses
-SPARE = 5  # times the longest of the last waits, and so many seconds more, until an answer is missed:
-MORE = 1.0
+SPARE = 5  # times the longest of the last waits
 WAITS = 32  # that are remembered
 SLOW = 1e6, 1e3  # multiplications and bytes a second of a board that has not answered yet
 STARTED = "m-init-done"  # a board says it when it starts
@@ -35,6 +34,7 @@ class Patience:
 
     seconds: float = 60.0  # for an answer, at most
     tries: int = 8  # in a row without any answer
+    spare: float = 1.0  # seconds more than some times the longest of the last waits, until an answer is missed
 
 
 @final
@@ -122,7 +122,7 @@ class Link:
         question = self._question(Kind.INFO, b"")
         port.write(question.packed())
         longest = SPARE * max(self._waits, default=0.0)
-        until = time.monotonic() + min(self.patience.seconds, max(HELLO * 2**failures, longest))
+        until = time.monotonic() + min(self.patience.seconds, max(HELLO * self.patience.spare * 2**failures, longest))
         while (answer := self._awaited(port, question, until)) is None:
             pass
         self._open.clear()
@@ -178,9 +178,9 @@ class Link:
     def _expected(self) -> float:
         """Seconds within which an answer is there, if nothing went wrong."""
         if self._waits or not self.about:
-            return SPARE * max(self._waits, default=0.0) + MORE
+            return SPARE * max(self._waits, default=0.0) + self.patience.spare
         question = max(one.size for one in self._open.values())
-        return MORE + self.about.macs / SLOW[0] + question / SLOW[1]
+        return self.patience.spare + self.about.macs / SLOW[0] + question / SLOW[1]
 
     def _send(self, port: Port, kind: Kind, bodies: Sequence[bytes], waiting: deque[int]) -> None:
         """One question is worked on while others fill the room that the board keeps for them."""
