@@ -17,7 +17,7 @@ class Layer:
     """An output of an operator: its place in the order of execution, and what the tensor held for each sample."""
 
     place: int
-    operator: str
+    operator: str  # empty where whoever tells does not know
     tensor: str
     values: NDArray[Any]  # (N, ...), codes or real numbers
 
@@ -64,17 +64,33 @@ def difference(first: Codes, second: Codes) -> Difference:
 def parted(first: Sequence[Layer], second: Sequence[Layer]) -> list[tuple[Layer, Difference]]:
     """Every integer layer with its difference, in order; the first whose `differing` is not 0 is where two runs part.
 
+    A board knows neither the operator's name nor the tensor's shape: there the other side's hold.
+
     Raises:
         InputError: the layers are not those of one file.
     """
-    if [(one.place, one.operator) for one in first] != [(one.place, one.operator) for one in second]:
+    if len(first) != len(second) or not all(map(alike, first, second)):
         raise InputError(
             f"{len(first)} layers ({told(first)}) beside {len(second)} ({told(second)}); expected those of one file"
         )
     pairs = [(a, b) for a, b in zip(first, second, strict=True) if a.values.dtype.kind in "iu"]
-    return [(a, difference(a.values, b.values)) for a, b in pairs]
+    return [(a if a.operator else b, difference(*in_rows(a, b))) for a, b in pairs]
+
+
+def alike(first: Layer, second: Layer) -> bool:
+    """Whether both can be the same operator's."""
+    unknown = not first.operator or not second.operator
+    return first.place == second.place and (unknown or first.operator == second.operator)
+
+
+def in_rows(first: Layer, second: Layer) -> tuple[Codes, Codes]:
+    """Codes of two layers, in rows where one of them does not know its shape."""
+    if first.operator and second.operator:
+        return first.values, second.values
+    ours, theirs = (one.values.reshape(len(one.values), -1) for one in (first, second))
+    return ours, theirs
 
 
 def told(found: Sequence[Layer]) -> str:
     """The first operators, for a message."""
-    return ", ".join(one.operator for one in found[:3]) + (", ..." if len(found) > 3 else "")
+    return ", ".join(one.operator or "unnamed" for one in found[:3]) + (", ..." if len(found) > 3 else "")
