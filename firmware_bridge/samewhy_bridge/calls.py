@@ -14,7 +14,7 @@ Field: TypeAlias = "int | float | tuple[int, ...] | Values | Mapping[str, Field]
 @final
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of ``samewhy_<kernel>(&spec, inputs..., outputs..., scratch)``, the function of ``kernels/<kernel>.c``."""
+    """One call of ``samewhy_<kernel>(&spec, inputs..., outputs..., scratch)``, which is in ``kernels/<kernel>.c``."""
 
     kernel: str
     spec: Mapping[str, Field]  # of the kernel's ``samewhy_<kernel>_spec``

@@ -4,7 +4,7 @@ import ctypes
 import hashlib
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from samewhy_bridge.emit import sources
-from samewhy_bridge.generate import C
+from samewhy_bridge.kernel_files import C
 from samewhy_bridge.graph import graph_of
 from samewhy_bridge.program import Program, program_of
 
-STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror")
+STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")
 SANITIZED = ("-g", "-O1", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
 HARNESS = Path(__file__).parent / "many.c"
 
