@@ -139,7 +139,7 @@ def hard_swish(view: View) -> Lowered:
         open_by = _high_product(_shifted(number, gate_shift - 1) if gate_shift > 0 else number, gate)
         open_by = _shifted(open_by, 1) if gate_shift > 0 else divide_by_power(open_by, -gate_shift)
         share = (open_by + (1 << 15)) >> 1
-        cut = min((share * scaled) >> 15, 2**15 - 1)
+        cut = min(abs(share * scaled) >> 15, 2**15 - 1) * (1 if scaled > 0 else -1)  # towards zero
         return clipped(divide_by_power(cut, -out_shift) + output.zero_point)
 
     return looked_up(view, value)
