@@ -82,6 +82,10 @@ class Talk:
         except Lost:
             return
 
+    def __del__(self) -> None:
+        """A line ends with whoever kept it."""
+        self.close()
+
     def _opened(self) -> Port:
         if self._port is None:
             self._port = self.opener()

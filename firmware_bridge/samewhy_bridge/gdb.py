@@ -81,6 +81,10 @@ class Debugged:
         self._ends = None
         self.debugger.detach()
 
+    def __del__(self) -> None:
+        """A line ends with whoever kept it."""
+        self.close()
+
     def _patiently(self, content: bytes | None) -> bytes:
         for left in reversed(range(self.tries)):
             try:

@@ -102,6 +102,10 @@ class Link:
             except Lost:
                 return
 
+    def __del__(self) -> None:
+        """A line ends with whoever kept it."""
+        self.close()
+
     def _troubled(self, trouble: Exception, left: int) -> None:
         """Note it, and begin anew: with a new line where this one is down."""
         self.troubles.append(str(trouble))
