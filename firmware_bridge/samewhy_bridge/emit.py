@@ -199,7 +199,9 @@ def _end(tensor: Tensor) -> str:
 
 
 def _weights_header(flash: Flash) -> str:
-    lines = "".join(f"extern const {_c_type(values)} {name}[{values.size}];\n" for name, values in flash.arrays.values())
+    lines = "".join(
+        f"extern const {_c_type(values)} {name}[{values.size}];\n" for name, values in flash.arrays.values()
+    )
     return f"{WARNING}#ifndef WEIGHTS_H\n#define WEIGHTS_H\n\n#include <stdint.h>\n\n{lines}\n#endif\n"
 
 

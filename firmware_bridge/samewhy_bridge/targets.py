@@ -10,9 +10,9 @@ from string import Template
 from typing import final
 
 from samewhy_bridge.chips import Chip
+from samewhy_bridge.emit import sources
 from samewhy_bridge.kernel_files import C, closure
 from samewhy_bridge.program import Program
-from samewhy_bridge.emit import sources
 from samewhy_edge.errors import InputError, unknown
 
 TEMPLATES = Path(__file__).parent / "templates"
