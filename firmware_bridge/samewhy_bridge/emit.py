@@ -126,7 +126,7 @@ def _title(program: Program, place: int) -> str:
 
 def _plain(text: str) -> str:
     """Letters that end no comment and no string."""
-    return re.sub(r"[^A-Za-z0-9_.:;/ -]|(?<=/)/|(?<=\*)/", "_", text)
+    return re.sub(r"[^A-Za-z0-9_.:;/ -]|(?<=/)/", "_", text)
 
 
 def _arguments(program: Program, place: int, call: Call, name: str, flash: Flash) -> str:

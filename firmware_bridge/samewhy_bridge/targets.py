@@ -11,7 +11,7 @@ from typing import final
 
 from samewhy_bridge.chips import Chip
 from samewhy_bridge.emit import sources
-from samewhy_bridge.kernel_files import C, closure
+from samewhy_bridge.kernel_files import HOT, C, closure
 from samewhy_bridge.program import Program
 from samewhy_edge.errors import InputError, unknown
 
@@ -88,8 +88,13 @@ def cortex_m(project: Project, chip: Chip | None) -> Files:
 
 def _filled(template: str, project: Project, port: Files, **more: str) -> bytes:
     text = (TEMPLATES / template).read_text()
-    lists = {"model": project.model, "wire": {k: v for k, v in project.wire.items() if k != "main.c"}, "port": port}
-    given = {kind: " ".join(sorted(path for path in files if path.endswith(".c"))) for kind, files in lists.items()}
+    lists = {
+        "model": project.model,
+        "hot": {f"kernels/{name}.c" for name in HOT} & set(project.model),
+        "wire": set(project.wire) - {"main.c"},
+        "port": port,
+    }
+    given = {kind: " ".join(sorted(path for path in paths if path.endswith(".c"))) for kind, paths in lists.items()}
     return Template(text).substitute(given, name=project.name, **more).encode()
 
 
