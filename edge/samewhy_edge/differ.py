@@ -1,4 +1,4 @@
-"""Two runtimes of one integer file, layer by layer: which operator is the first to give other codes, and by how much."""
+"""Two runtimes of one integer file, layer by layer: which operator is the first to give other codes."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence

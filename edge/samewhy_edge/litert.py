@@ -143,7 +143,10 @@ def layers(path: Path, kernels: str, samples: Samples) -> list[Layer]:
         InputError: kernels that keep what is between operators to themselves.
     """
     if kernels in HIDDEN:
-        raise InputError(f"{kernels} kernels join operators, so tensors between them cannot be read; expected others")
+        raise InputError(
+            f"{kernels} kernels join operators, so tensors between them cannot be read; expected others, "
+            "such as kernels=reference"
+        )
     interpreter = load(path, kernels, tensors=True)
     interpreter.allocate_tensors()
     (entry,), details = interpreter.get_input_details(), interpreter.get_tensor_details()

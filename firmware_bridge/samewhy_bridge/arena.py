@@ -33,7 +33,7 @@ class Span:
 @final
 @dataclass(slots=True)
 class Block:
-    """What lies at one offset: tensors that take each other's place, and shrink where a shorter one does; or scratch."""
+    """What lies at one offset: tensors that take each other's place, and shrink where one is shorter; or scratch."""
 
     spans: list[Span]
     tensors: list[int] = field(default_factory=list)
@@ -57,7 +57,12 @@ class Arena:
     bytes: int
     tensors: Mapping[int, int]
     scratch: Mapping[int, int]
-    least: int  # what is needed at the same time; no plan of these blocks is smaller
+    in_use: Mapping[int, int]  # bytes that are needed, by the operator's place
+
+    @property
+    def least(self) -> int:
+        """The most that is needed at the same time; no plan of these tensors is smaller."""
+        return max(self.in_use.values())
 
 
 def plan(graph: Graph, steps: Mapping[int, Lowered]) -> Arena:
@@ -68,7 +73,7 @@ def plan(graph: Graph, steps: Mapping[int, Lowered]) -> Arena:
         bytes=_end(blocks, offsets),
         tensors={tensor: offsets[i] for i, block in enumerate(blocks) for tensor in block.tensors},
         scratch={block.last: offsets[i] for i, block in enumerate(blocks) if not block.tensors},
-        least=_least(blocks),
+        in_use={time: sum(_bytes_at(block, time) for block in blocks) for time in (BEFORE, *steps)},
     )
 
 
@@ -162,7 +167,9 @@ def _placed(blocks: Sequence[Block], meetings: Meetings, order: Sequence[int]) -
         near = [(offsets[j], *sizes) for j, sizes in meetings[i].items() if j in offsets]
         free = sorted({0, *(start + other for start, _, other in near)})
         offsets[i] = next(
-            place for place in free if all(place + mine <= start or start + other <= place for start, mine, other in near)
+            place
+            for place in free
+            if all(place + mine <= start or start + other <= place for start, mine, other in near)
         )
     return [offsets[i] for i in range(len(blocks))]
 

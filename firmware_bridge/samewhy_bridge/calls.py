@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values: TypeAlias = NDArray[Any]  # emitted as an array in flash; the field points to it
-Field: TypeAlias = "int | float | tuple[int, ...] | Values | Mapping[str, Field]"  # a mapping is a struct within the struct
+Field: TypeAlias = (
+    "int | float | tuple[int, ...] | Values | Mapping[str, Field]"  # a mapping is a struct within the struct
+)
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of ``samewhy_<kernel>(&spec, inputs..., outputs..., scratch)``, the function of ``kernels/<kernel>.c``."""
+    """One call of ``samewhy_<kernel>(&spec, inputs..., outputs..., scratch)``, which is in ``kernels/<kernel>.c``."""
 
     kernel: str
     spec: Mapping[str, Field]  # of the kernel's ``samewhy_<kernel>_spec``

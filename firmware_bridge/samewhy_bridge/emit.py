@@ -34,6 +34,13 @@ class Flash:
         return sum(values.nbytes for _, values in self.arrays.values())
 
 
+def flash_of(program: Program) -> Flash:
+    """The constants of a program."""
+    flash = Flash()
+    _model(program, flash)
+    return flash
+
+
 def sources(program: Program) -> dict[str, bytes]:
     """The files of the model itself, by name."""
     flash = Flash()
@@ -55,6 +62,7 @@ def _header(program: Program) -> str:
 #define SAMEWHY_INPUT_BYTES {program.input.bytes}u
 #define SAMEWHY_OUTPUT_BYTES {program.output.bytes}u
 #define SAMEWHY_ARENA_BYTES {program.arena.bytes}u
+#define SAMEWHY_FILE_BYTES {program.graph.bytes}u
 
 #endif
 """
@@ -99,13 +107,14 @@ def _operator(program: Program, place: int, flash: Flash) -> str:
     calls = program.steps[place].calls
     specs, lines = [], []
     for i, call in enumerate(calls):
-        name = f"operator_{place}" + (f"_{i}" if len(calls) > 1 else "")
-        spec = _value(name, call.spec, flash)
-        specs.append(f"static const samewhy_{call.spec_type or call.kernel}_spec {name}_spec = {spec};\n")
+        name = f"spec_{place}" + (f"_{i}" if len(calls) > 1 else "")
+        spec = _value(f"samewhy_{place}", call.spec, flash, 1)
+        specs.append(f"static const samewhy_{call.spec_type or call.kernel}_spec {name} = {spec};\n")
         lines.append(f"  samewhy_{call.kernel}({_arguments(program, place, call, name, flash)});\n")
     if not calls:
         return ""
-    return f"/* {_title(program, place)} */\n{''.join(specs)}\nstatic void operator_{place}(void) {{\n{''.join(lines)}}}\n\n"
+    body = f"static void operator_{place}(void) {{\n{''.join(lines)}}}\n\n"
+    return f"/* {_title(program, place)} */\n{''.join(specs)}\n{body}"
 
 
 def _title(program: Program, place: int) -> str:
@@ -123,20 +132,24 @@ def _plain(text: str) -> str:
 def _arguments(program: Program, place: int, call: Call, name: str, flash: Flash) -> str:
     tensors = [_address(program, number, flash) for number in (*call.inputs, *call.outputs)]
     scratch = [] if call.scratch is None else [f"AT({program.arena.scratch.get(place, 0)})"]
-    return ", ".join([f"&{name}_spec", *tensors, *scratch])
+    return ", ".join([f"&{name}", *tensors, *scratch])
 
 
 def _address(program: Program, number: int, flash: Flash) -> str:
     data = program.graph.tensors[number].data
     if data is None:
         return f"AT({program.arena.tensors[number]})"
-    return f"(const int8_t *){flash.name(f'tensor_{number}', data)}"
+    return f"(const int8_t *){flash.name(f'samewhy_tensor_{number}', data)}"
 
 
-def _value(name: str, value: Field, flash: Flash) -> str:
+def _value(name: str, value: Field, flash: Flash, depth: int) -> str:
+    """As an initializer; structs take a line a field, and name no array that is in them."""
     match value:
         case Mapping():
-            return "{" + ", ".join(f".{key} = {_value(f'{name}_{key}', one, flash)}" for key, one in value.items()) + "}"
+            margin = "  " * depth
+            names = {key: name if isinstance(one, Mapping) else f"{name}_{key}" for key, one in value.items()}
+            fields = ((key, _value(names[key], one, flash, depth + 1)) for key, one in value.items())
+            return "{\n" + "".join(f"{margin}.{key} = {text},\n" for key, text in fields) + margin[2:] + "}"
         case np.ndarray():
             return flash.name(name, value)
         case tuple():
@@ -186,7 +199,9 @@ def _end(tensor: Tensor) -> str:
 
 
 def _weights_header(flash: Flash) -> str:
-    lines = "".join(f"extern const {_c_type(values)} {name}[{values.size}];\n" for name, values in flash.arrays.values())
+    lines = "".join(
+        f"extern const {_c_type(values)} {name}[{values.size}];\n" for name, values in flash.arrays.values()
+    )
     return f"{WARNING}#ifndef WEIGHTS_H\n#define WEIGHTS_H\n\n#include <stdint.h>\n\n{lines}\n#endif\n"
 
 

@@ -95,6 +95,7 @@ class Graph:
 
     name: str  # the file's, without its suffix
     sha256: str
+    bytes: int  # of the file
     tensors: tuple[Tensor, ...]
     operators: tuple[Operator, ...]
     input: int
@@ -135,12 +136,12 @@ def graph_of(content: bytes, name: str) -> Graph:
         raise ArtifactError("not a .tflite file (no TFL3 mark); expected a TensorFlow Lite flatbuffer, check the path")
     try:
         model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(content, 0))
-        return _graph(model, name, hashlib.sha256(content).hexdigest())
+        return _graph(model, name, content)
     except (struct.error, IndexError, KeyError, TypeError, ValueError, AttributeError) as error:  # of a cut file
         raise ArtifactError(f"the file is broken ({error}); expected a whole .tflite, export it anew") from error
 
 
-def _graph(model: Any, name: str, digest: str) -> Graph:
+def _graph(model: Any, name: str, content: bytes) -> Graph:
     if len(model.subgraphs) != 1:
         raise ArtifactError(f"{len(model.subgraphs)} graphs; expected one, export the network without loops")
     graph = model.subgraphs[0]
@@ -149,7 +150,8 @@ def _graph(model: Any, name: str, digest: str) -> Graph:
             raise ArtifactError(f"{len(ends)} {what}; expected one, export the network with a single one")
     tensors = tuple(_tensor(model, number, tensor) for number, tensor in enumerate(graph.tensors))
     operators = tuple(_operator(model, place, operator) for place, operator in enumerate(graph.operators or ()))
-    return Graph(name, digest, tensors, operators, int(graph.inputs[0]), int(graph.outputs[0]))
+    known = (hashlib.sha256(content).hexdigest(), len(content))
+    return Graph(name, *known, tensors, operators, int(graph.inputs[0]), int(graph.outputs[0]))
 
 
 def _tensor(model: Any, number: int, tensor: Any) -> Tensor:
@@ -172,7 +174,7 @@ def _quantized(found: Any) -> tuple[tuple[float, ...], tuple[int, ...], int]:
 def _data(stored: bytes, dtype: str, shape: tuple[int, ...]) -> NDArray[Any] | None:
     if dtype == "int4":  # two in a byte, the lower half first; widened here, the kernels know bytes alone
         packed = np.frombuffer(stored, np.int8)
-        halves = np.stack([packed << 4 >> 4, packed >> 4], axis=-1).reshape(-1)
+        halves: NDArray[Any] = np.stack([packed << 4 >> 4, packed >> 4], axis=-1).reshape(-1)
         return halves[: int(np.prod(shape, dtype=np.int64))].reshape(shape)
     return np.frombuffer(stored, STORED[dtype]).reshape(shape) if dtype in STORED else None
 
@@ -183,6 +185,6 @@ def _operator(model: Any, place: int, operator: Any) -> Operator:
     kind = OPERATORS.get(number, f"operator {number}")
     if kind == "CUSTOM":
         kind = f"CUSTOM {(code.customCode or b'?').decode()}"
-    ends = (() if some is None else tuple(map(int, some)) for some in (operator.inputs, operator.outputs))
+    inputs, outputs = (() if some is None else tuple(map(int, some)) for some in (operator.inputs, operator.outputs))
     options = {} if operator.builtinOptions is None else vars(operator.builtinOptions)
-    return Operator(place, kind, int(code.version), *ends, options)
+    return Operator(place, kind, int(code.version), inputs, outputs, options)

@@ -41,6 +41,12 @@ class Program:
         return sum(step.macs for step in self.steps.values())
 
     @property
+    def file_constant_bytes(self) -> int:
+        """Of the constants that the operators read, as the file holds them."""
+        read = {n for place in self.steps for n in self.graph.operators[place].inputs if n != ABSENT}
+        return sum(one.bytes for one in self.graph.tensors if one.number in read and one.data is not None)
+
+    @property
     def kernels(self) -> list[str]:
         """Names of the kernels that are called."""
         return sorted({call.kernel for step in self.steps.values() for call in step.calls})
@@ -68,7 +74,7 @@ def _check_ends(graph: Graph) -> None:
     for tensor in graph.tensors:
         if any(not 0 < size <= WIDEST for size in tensor.shape) and tensor.data is None:
             raise ArtifactError(
-                f"tensor {tensor.name!r} has shape {tensor.shape}; expected fixed sizes of 1 to {WIDEST} along each axis"
+                f"tensor {tensor.name!r} has shape {tensor.shape}; expected sizes of 1 to {WIDEST} along each axis"
             )
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
-from samewhy_edge.errors import ArtifactError
 from samewhy_bridge.tflm_runtime import apart, once
+from samewhy_edge.errors import ArtifactError
 
 STEP = 16  # what the arena is aligned to
 SMALLEST, LARGEST = 1024, 2**30

@@ -1,6 +1,7 @@
 """TFLite Micro's interpreter and its schema: the one door to them."""
 
 import ctypes
+import faulthandler
 import os
 import sys
 from collections.abc import Callable
@@ -10,7 +11,6 @@ from tempfile import TemporaryFile
 from typing import Any, NoReturn, final
 
 import numpy as np
-
 from tflite_micro.python.tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
@@ -112,6 +112,7 @@ def apart(work: Callable[[], object]) -> Ended:
 def _alone(work: Callable[[], object], output: int) -> NoReturn:
     """Never returns: what runs at the end of a Python process belongs to the one that was copied."""
     try:
+        faulthandler.disable()  # a crash is expected, and told by its signal
         for stream in STREAMS:
             os.dup2(output, stream)
         work()

@@ -2,8 +2,8 @@
 
 Numbers are raw fixed point of 32 bits. "Q4" has four bits before the binary point besides the sign, and 27 behind it.
 
-Source: gemmlowp, ``fixedpoint/fixedpoint.h``: Taylor's series around -1/8 and factors exp(-2^k) for the exponential, three
-steps of Newton and Raphson for the reciprocal.
+Source: gemmlowp, ``fixedpoint/fixedpoint.h``: Taylor's series around -1/8 and factors exp(-2^k) for the exponential,
+three steps of Newton and Raphson for the reciprocal.
 """
 
 import math

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from samewhy_bridge.calls import Call, Field, Lowered
 from samewhy_bridge.fixed_point import Factor, factor, product
-from samewhy_bridge.operators.factors import arrays, bias, bounded, each_factor, weights
+from samewhy_bridge.operators.factors import bias, bounded, each_factor, sums, weights
 from samewhy_bridge.operators.view import View
 
 BLOCK = 4
@@ -44,21 +44,14 @@ def matmul(
 
     The zero point of the input times the sum of the weights is a constant: it is taken from the bias here.
     """
-    output = view.output()
-    low, high = view.bounds()
     wide = rows.astype(np.int64)
     start = start - view.input(0).zero_point * wide.sum(axis=1)
     parts = np.split(rows, groups)
     return {
         "weights": np.concatenate([blocks(part) for part in parts]),
-        "bias": bounded(view, start, wide, LARGEST),
-        **arrays(factors),
         "inputs": rows.shape[1],
         "outputs": len(parts[0]),
-        "each": int(len(factors) > 1),
-        "zero_point": output.zero_point,
-        "low": low,
-        "high": high,
+        "sums": sums(view, bounded(view, start, wide, LARGEST), factors),
     }
 
 
@@ -66,7 +59,8 @@ def blocks(rows: NDArray[Any]) -> NDArray[np.int8]:
     """Weights in the order in which ``kernels/matmul.c`` reads them."""
     whole = len(rows) // BLOCK * BLOCK
     four = [_block(rows[i : i + BLOCK]) for i in range(0, whole, BLOCK)]
-    return np.concatenate([*four, rows[whole:].reshape(-1)]).astype(np.int8)
+    ordered: NDArray[np.int8] = np.concatenate([*four, rows[whole:].reshape(-1)]).astype(np.int8)
+    return ordered
 
 
 def _block(rows: NDArray[Any]) -> NDArray[Any]:

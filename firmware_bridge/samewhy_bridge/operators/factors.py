@@ -46,11 +46,17 @@ def each_factor(view: View, source: Tensor, filter: Tensor, output: Tensor, outp
     return [factor(source.scale * scale / output.scale) for scale in scales]
 
 
-def arrays(factors: Sequence[Factor]) -> dict[str, Field]:
-    """As the C structs hold them."""
+def sums(view: View, start: NDArray[np.int32], factors: Sequence[Factor]) -> dict[str, Field]:
+    """The struct ``samewhy_sums_spec``: where sums start, and how they become codes."""
+    low, high = view.bounds()
     return {
+        "bias": start,
         "factors": np.array([one.value for one in factors], np.int32),
         "shifts": np.array([one.shift for one in factors], np.int8),
+        "each": int(len(factors) > 1),
+        "zero_point": view.output().zero_point,
+        "low": low,
+        "high": high,
     }
 
 
@@ -65,5 +71,5 @@ def bounded(view: View, start: NDArray[np.int64], rows: NDArray[np.int64], large
     """
     reach = np.abs(start) + largest * np.abs(rows).sum(axis=1)
     if reach.max(initial=0) >= INT32:
-        raise view.wrong(f"sums may reach {int(reach.max())}", f"less than 2^31, or they overflow in every runtime")
+        raise view.wrong(f"sums may reach {int(reach.max())}", "less than 2^31, or they overflow in every runtime")
     return start.astype(np.int32)

@@ -9,7 +9,7 @@ from samewhy_bridge.axes import coalesced, steps_of
 from samewhy_bridge.calls import Call, Field, Lowered
 from samewhy_bridge.fixed_point import away_from_zero
 from samewhy_bridge.graph import STORED, Tensor
-from samewhy_bridge.operators.view import HIGH, LOW, View
+from samewhy_bridge.operators.view import View
 
 AXES = 5  # that the C kernel walks over, besides the run
 
@@ -108,7 +108,9 @@ def concatenation(view: View) -> Lowered:
     for number in range(len(view.operator.inputs)):
         source = view.input(number)
         same_kind(view, source, output)
-        calls.append(copy(view, source.shape, (source, 0, steps_of(source.shape)), (output, place * steps[axis], steps)))
+        calls.append(
+            copy(view, source.shape, (source, 0, steps_of(source.shape)), (output, place * steps[axis], steps))
+        )
         place += source.shape[axis]
     return Lowered(tuple(calls))
 
@@ -129,7 +131,9 @@ def _parts(view: View, source: Tensor, along: int) -> Lowered:
     for number in range(len(view.operator.outputs)):
         output = view.output(number)
         same_kind(view, source, output)
-        calls.append(copy(view, output.shape, (source, place * steps[axis], steps), (output, 0, steps_of(output.shape))))
+        calls.append(
+            copy(view, output.shape, (source, place * steps[axis], steps), (output, 0, steps_of(output.shape)))
+        )
         place += output.shape[axis]
     if place != source.shape[axis]:
         raise view.wrong(f"parts of {place} along axis {axis}", f"{source.shape[axis]}")

@@ -2,7 +2,7 @@
 
 from itertools import groupby
 
-from samewhy_bridge.calls import Call, Lowered, elements
+from samewhy_bridge.calls import Call, Field, Lowered, elements
 from samewhy_bridge.fixed_point import Factor, factor
 from samewhy_bridge.operators.view import View
 
@@ -20,7 +20,7 @@ def mean(view: View) -> Lowered:
     count = elements(*(source.shape[axis] for axis in axes))
     found = divided(factor(source.scale / output.scale), count)
     kept, reduced = _turns(view, source.shape, axes)
-    spec = {
+    spec: dict[str, Field] = {
         "kept": kept,
         "reduced": reduced,
         "factor": found.value,

@@ -3,8 +3,9 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from samewhy_bridge.calls import Call, Lowered
+from samewhy_bridge.calls import Call, Field, Lowered
 from samewhy_bridge.fixed_point import INT32, factor, high_product
 from samewhy_bridge.graph import Tensor
 from samewhy_bridge.operators.view import View
@@ -21,11 +22,11 @@ def softmax(view: View) -> Lowered:
         raise view.wrong(found, "1/256 and -128, as the format asks")
     table = exps(source, float(view.option("beta")))
     depth = source.shape[-1]
-    spec = {"exps": table, "entries": len(table), "rows": source.size // depth, "depth": depth}
+    spec: dict[str, Field] = {"exps": table, "entries": len(table), "rows": source.size // depth, "depth": depth}
     return Lowered((Call("softmax", spec, (source.number,), (output.number,)),), over=(source.number,))
 
 
-def exps(source: Tensor, beta: float) -> "np.ndarray":
+def exps(source: Tensor, beta: float) -> NDArray[np.int32]:
     """exp(-beta * scale * n) in Q0 for n = 0, 1, ..., until it is nothing.
 
     Source: TFLite, ``PreprocessSoftmaxScaling`` and ``CalculateInputRadius``.
@@ -33,5 +34,7 @@ def exps(source: Tensor, beta: float) -> "np.ndarray":
     real = min(float(np.float32(beta)) * source.scale * 2.0 ** (31 - INTEGER_BITS), INT32 - 1.0)
     scale = factor(real)
     radius = math.floor(((1 << INTEGER_BITS) - 1) * 2.0 ** (31 - INTEGER_BITS - scale.shift))
-    reached = [exp_of_negative(high_product(-n << scale.shift, scale.value), INTEGER_BITS) for n in range(min(radius, 255) + 1)]
+    reached = [
+        exp_of_negative(high_product(-n << scale.shift, scale.value), INTEGER_BITS) for n in range(min(radius, 255) + 1)
+    ]
     return np.trim_zeros(np.array(reached, np.int32), "b")

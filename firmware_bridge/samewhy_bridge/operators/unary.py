@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from samewhy_bridge.calls import Call, Lowered
+from samewhy_bridge.calls import Call, Field, Lowered
 from samewhy_bridge.fixed_point import INT32, divide_by_power, factor, product, quotient
 from samewhy_bridge.graph import Activation, Tensor
 from samewhy_bridge.operators.view import HIGH, LOW, View, bounds
@@ -16,12 +16,12 @@ INTEGER_BITS = 4  # of the input of logistic and tanh
 
 
 def looked_up(view: View, of: Callable[[int], int], codes: range = range(LOW, HIGH + 1)) -> Lowered:
-    """A call that looks up what `of` gives for every code; codes and results are of eight bits, with sign or without."""
+    """A call that looks up what `of` gives for every code; both are of eight bits, with sign or without."""
     source, output = view.input(0), view.output()
     table = np.zeros(256, np.int8)
     for code in codes:
         table[code % 256] = np.uint8(of(code) % 256).astype(np.int8)
-    spec = {"table": table, "elements": source.size}
+    spec: dict[str, Field] = {"table": table, "elements": source.size}
     return Lowered((Call("lookup", spec, (source.number,), (output.number,)),), over=(source.number,))
 
 
@@ -32,22 +32,23 @@ def clipped(number: int, low: int = LOW, high: int = HIGH) -> int:
 
 def logistic(view: View) -> Lowered:
     """Source: TFLite Micro, ``CalculateArithmeticOpDataLogistic``; the output's scale is 1/256."""
-    source, output = _ends(view, 1 / 256, -128)
+    source = _source(view, 1 / 256, -128)
     return looked_up(view, _saturating(source, lambda number: divide_by_power(logistic_of(number, 4), 23) + LOW))
 
 
 def tanh(view: View) -> Lowered:
     """Source: TFLite Micro, ``CalculateArithmeticOpDataTanh``; the output's scale is 1/128."""
-    source, output = _ends(view, 1 / 128, 0)
+    source = _source(view, 1 / 128, 0)
     return looked_up(view, _saturating(source, lambda number: divide_by_power(tanh_of(number, 4), 24)))
 
 
-def _ends(view: View, scale: float, zero_point: int) -> tuple[Tensor, Tensor]:
+def _source(view: View, scale: float, zero_point: int) -> Tensor:
+    """The input, where the output has the scale that the format asks for."""
     source, output = view.codes(view.input(0)), view.codes(view.output())
     if (output.scale, output.zero_point) != (scale, zero_point):
         found = f"output scale {output.scale:g} and zero point {output.zero_point}"
         raise view.wrong(found, f"{scale:g} and {zero_point}, as the format asks")
-    return source, output
+    return source
 
 
 def _saturating(source: Tensor, of: Callable[[int], int]) -> Callable[[int], int]:

@@ -1,14 +1,15 @@
 """Convolutions and pools: what moves a window over an image."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import Any, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from samewhy_bridge.calls import Call, Field, Lowered, elements
 from samewhy_bridge.graph import Padding, Tensor
 from samewhy_bridge.operators.dense import matmul
-from samewhy_bridge.operators.factors import SPAN, arrays, bias, bounded, each_factor, weights
+from samewhy_bridge.operators.factors import SPAN, bias, bounded, each_factor, sums, weights
 from samewhy_bridge.operators.view import View
 
 
@@ -27,7 +28,9 @@ class Geometry:
     def spec(self, *names: str) -> dict[str, Field]:
         """As C structs hold them; the padding is called by its sides."""
         pairs = {name: getattr(self, name) for name in names}
-        sides = {f"{name}_{side}": pair[i] for name, pair in pairs.items() for i, side in enumerate(("height", "width"))}
+        sides = {
+            f"{name}_{side}": pair[i] for name, pair in pairs.items() for i, side in enumerate(("height", "width"))
+        }
         return {**sides, "padding_top": self.padding[0], "padding_left": self.padding[1]}
 
     @property
@@ -88,7 +91,7 @@ def _groups(view: View, source: Tensor, filter: Tensor, outputs: int) -> int:
     return groups
 
 
-def _convolution(view: View, filter: Tensor, values: "np.ndarray", groups: int) -> Lowered:
+def _convolution(view: View, filter: Tensor, values: NDArray[Any], groups: int) -> Lowered:
     """With weights of shape (outputs, height, width, channels of a group)."""
     source, output = view.input(0), view.output()
     found = geometry(view, (values.shape[1], values.shape[2]), dilated=True)
@@ -120,19 +123,15 @@ def depthwise_conv_2d(view: View) -> Lowered:
     if source.shape[-1] == 1:
         return _convolution(view, filter, values.transpose(3, 1, 2, 0), 1)
     found = geometry(view, (values.shape[1], values.shape[2]), dilated=True)
-    low, high = view.bounds()
     columns = values.reshape(-1, outputs).T.astype(np.int64)
+    factors = each_factor(view, source, filter, output, outputs)
     spec: dict[str, Field] = {
         "weights": values.reshape(-1),
-        "bias": bounded(view, bias(view, 2, outputs), columns, SPAN),
-        **arrays(each_factor(view, source, filter, output, outputs)),
+        "sums": sums(view, bounded(view, bias(view, 2, outputs), columns, SPAN), factors),
         **found.spec("input", "output", "kernel", "stride", "dilation"),
         "input_channels": source.shape[-1],
         "output_channels": outputs,
         "input_zero_point": source.zero_point,
-        "zero_point": output.zero_point,
-        "low": low,
-        "high": high,
     }
     call = Call("depthwise_conv_2d", spec, (source.number,), (output.number,))
     return Lowered((call,), macs=elements(*found.output) * values.size)

@@ -31,9 +31,9 @@ static void place(const samewhy_conv_2d_spec *spec, const int8_t *input, int32_t
     gather(spec, input + i * (spec->input_channels / spec->groups), y, x, scratch);
     samewhy_matmul(&group, scratch, output + i * group.outputs);
     group.weights += group.inputs * group.outputs;
-    group.bias += group.outputs;
-    group.factors += group.outputs;
-    group.shifts += group.outputs;
+    group.sums.bias += group.outputs;
+    group.sums.factors += group.outputs;
+    group.sums.shifts += group.outputs;
   }
 }
 

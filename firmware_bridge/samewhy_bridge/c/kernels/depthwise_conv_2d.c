@@ -1,63 +1,69 @@
 #include "depthwise_conv_2d.h"
 
-#include "fixed_point.h"
 #include "window.h"
 
-#define BLOCK 4
+#define BLOCK SAMEWHY_BLOCK
 
 /* The part of a window that is inside the image, from its first cell and the weights there on. */
 typedef struct {
   const int8_t *cells, *weights;
   int32_t rows, columns;
+  int32_t row_step, step;               /* of cells */
+  int32_t weight_row_step, weight_step; /* and of weights */
 } window;
 
 static window window_at(const samewhy_depthwise_conv_2d_spec *spec, const int8_t *input, int32_t y, int32_t x) {
   samewhy_range rows = samewhy_inside(y, spec->kernel_height, spec->dilation_height, spec->input_height);
   samewhy_range columns = samewhy_inside(x, spec->kernel_width, spec->dilation_width, spec->input_width);
-  int32_t first_row = y + rows.first * spec->dilation_height, first_column = x + columns.first * spec->dilation_width;
-  window found = {input, spec->weights, rows.last - rows.first, columns.last - columns.first};
+  int32_t row = spec->input_width * spec->input_channels, weight_row = spec->kernel_width * spec->output_channels;
+  window found = {input,
+                  spec->weights,
+                  rows.last - rows.first,
+                  columns.last - columns.first,
+                  spec->dilation_height * row,
+                  spec->dilation_width * spec->input_channels,
+                  weight_row,
+                  spec->output_channels};
   if (found.rows <= 0 || found.columns <= 0) {
     found.rows = 0; /* all of it is outside */
     return found;
   }
-  found.cells += (first_row * spec->input_width + first_column) * spec->input_channels;
-  found.weights += (rows.first * spec->kernel_width + columns.first) * spec->output_channels;
+  found.cells += y * row + x * spec->input_channels + rows.first * found.row_step + columns.first * found.step;
+  found.weights += rows.first * weight_row + columns.first * found.weight_step;
   return found;
-}
-
-static int8_t finished(const samewhy_depthwise_conv_2d_spec *spec, int32_t sum, int32_t channel) {
-  int32_t value = samewhy_scaled(sum, spec->factors[channel], spec->shifts[channel]) + spec->zero_point;
-  return (int8_t)samewhy_clamped(value, spec->low, spec->high);
 }
 
 static void four_channels(const samewhy_depthwise_conv_2d_spec *spec, const window *at, int32_t channel,
                           int8_t *output) {
-  int32_t step = spec->dilation_width * spec->input_channels, weight_step = spec->output_channels;
-  int32_t offset = -spec->input_zero_point;
-  int32_t sums[BLOCK];
-  for (int i = 0; i < BLOCK; i++) sums[i] = spec->bias[channel + i];
-  for (int32_t row = 0; row < at->rows; row++) {
-    const int8_t *cell = at->cells + row * spec->dilation_height * spec->input_width * spec->input_channels + channel;
-    const int8_t *weight = at->weights + row * spec->kernel_width * weight_step + channel;
+  const int8_t *cells = at->cells + channel, *weights = at->weights + channel;
+  const int32_t *bias = spec->sums.bias + channel;
+  int32_t first = bias[0], second = bias[1], third = bias[2], fourth = bias[3]; /* by name: each has a register */
+  int32_t offset = -spec->input_zero_point, step = at->step, weight_step = at->weight_step;
+  for (int32_t rows = at->rows; rows > 0; rows--, cells += at->row_step, weights += at->weight_row_step) {
+    const int8_t *cell = cells, *weight = weights;
     for (int32_t left = at->columns; left > 0; left--, cell += step, weight += weight_step) {
-      for (int i = 0; i < BLOCK; i++) sums[i] += (cell[i] + offset) * weight[i];
+      first += (cell[0] + offset) * weight[0];
+      second += (cell[1] + offset) * weight[1];
+      third += (cell[2] + offset) * weight[2];
+      fourth += (cell[3] + offset) * weight[3];
     }
   }
-  for (int i = 0; i < BLOCK; i++) output[i] = finished(spec, sums[i], channel + i);
+  int32_t sums[BLOCK] = {first, second, third, fourth};
+  samewhy_codes(&spec->sums, sums, (uint32_t)channel, BLOCK, output);
 }
 
 /* Of several output channels an input channel may have. */
-static int8_t one_channel(const samewhy_depthwise_conv_2d_spec *spec, const window *at, int32_t channel, int32_t from) {
-  int32_t step = spec->dilation_width * spec->input_channels, weight_step = spec->output_channels;
-  int32_t sum = spec->bias[channel];
-  for (int32_t row = 0; row < at->rows; row++) {
-    const int8_t *cell = at->cells + row * spec->dilation_height * spec->input_width * spec->input_channels + from;
-    const int8_t *weight = at->weights + row * spec->kernel_width * weight_step + channel;
-    for (int32_t left = at->columns; left > 0; left--, cell += step, weight += weight_step) {
-      sum += (*cell - spec->input_zero_point) * *weight;
+static void one_channel(const samewhy_depthwise_conv_2d_spec *spec, const window *at, int32_t channel, int32_t from,
+                        int8_t *output) {
+  const int8_t *cells = at->cells + from, *weights = at->weights + channel;
+  int32_t sum = spec->sums.bias[channel];
+  for (int32_t i = 0; i < at->rows; i++) {
+    for (int32_t j = 0; j < at->columns; j++) {
+      int32_t cell = cells[i * at->row_step + j * at->step];
+      sum += (cell - spec->input_zero_point) * weights[i * at->weight_row_step + j * at->weight_step];
     }
   }
-  return finished(spec, sum, channel);
+  samewhy_codes(&spec->sums, &sum, (uint32_t)channel, 1, output);
 }
 
 static void place(const samewhy_depthwise_conv_2d_spec *spec, const window *at, int8_t *output) {
@@ -65,7 +71,7 @@ static void place(const samewhy_depthwise_conv_2d_spec *spec, const window *at, 
   if (each == 1) {
     for (; done + BLOCK <= spec->output_channels; done += BLOCK) four_channels(spec, at, done, output + done);
   }
-  for (; done < spec->output_channels; done++) output[done] = one_channel(spec, at, done, done / each);
+  for (; done < spec->output_channels; done++) one_channel(spec, at, done, done / each, output + done);
 }
 
 void samewhy_depthwise_conv_2d(const samewhy_depthwise_conv_2d_spec *spec, const int8_t *input, int8_t *output) {

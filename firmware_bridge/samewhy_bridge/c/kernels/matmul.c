@@ -1,78 +1,81 @@
 #include "matmul.h"
 
-#include <string.h>
+#define BLOCK SAMEWHY_BLOCK
 
-#include "fixed_point.h"
-
-#define BLOCK 4
+typedef struct {
+  int32_t first, second, third, fourth; /* of the outputs of a block; by name, so that each has a register */
+} four_sums;
 
 #if defined(__ARM_FEATURE_DSP) && !defined(__ARM_BIG_ENDIAN)
 #include <arm_acle.h>
 
+/* One load, wherever it begins; freestanding, plain memcpy would be a call. */
 static inline uint32_t word(const int8_t *bytes) {
   uint32_t found;
-  memcpy(&found, bytes, sizeof found);
+  __builtin_memcpy(&found, bytes, sizeof found);
   return found;
 }
 
-static inline uint32_t turned(uint32_t value) { return value >> 8 | value << 24; }
+static inline int16x2_t even(uint32_t four) { return __sxtb16(four); }
+static inline int16x2_t odd(uint32_t four) { return __sxtb16(four >> 8 | four << 24); }
 
-/* Four products at once, two by two; sums wrap as those below do. */
-static inline int32_t add_four(int32_t sum, int16x2_t even, int16x2_t odd, const int8_t *weights) {
-  uint32_t four = word(weights);
-  sum = __smlad(even, __sxtb16(four), sum);
-  return __smlad(odd, __sxtb16(turned(four)), sum);
-}
-
-static inline void add_block(int32_t sums[BLOCK], const int8_t *inputs, const int8_t *weights) {
+/* Four inputs: two products an instruction. Sums wrap as those below do. */
+static inline void add_four(four_sums *to, const int8_t *inputs, const int8_t *weights) {
   uint32_t four = word(inputs);
-  int16x2_t even = __sxtb16(four), odd = __sxtb16(turned(four));
-  for (int i = 0; i < BLOCK; i++) sums[i] = add_four(sums[i], even, odd, weights + 4 * i);
+  int16x2_t evens = even(four), odds = odd(four);
+  uint32_t first = word(weights), second = word(weights + 4), third = word(weights + 8), fourth = word(weights + 12);
+  to->first = __smlad(odds, odd(first), __smlad(evens, even(first), to->first));
+  to->second = __smlad(odds, odd(second), __smlad(evens, even(second), to->second));
+  to->third = __smlad(odds, odd(third), __smlad(evens, even(third), to->third));
+  to->fourth = __smlad(odds, odd(fourth), __smlad(evens, even(fourth), to->fourth));
 }
 
 #else
 
-static inline void add_block(int32_t sums[BLOCK], const int8_t *inputs, const int8_t *weights) {
-  int32_t first = inputs[0], second = inputs[1], third = inputs[2], fourth = inputs[3];
-  for (int i = 0; i < BLOCK; i++) {
-    sums[i] += first * weights[4 * i];
-    sums[i] += second * weights[4 * i + 1];
-    sums[i] += third * weights[4 * i + 2];
-    sums[i] += fourth * weights[4 * i + 3];
-  }
+static inline int32_t products(int32_t sum, int32_t a, int32_t b, int32_t c, int32_t d, const int8_t *weights) {
+  sum += a * weights[0];
+  sum += b * weights[1];
+  sum += c * weights[2];
+  return sum + d * weights[3];
+}
+
+static inline void add_four(four_sums *to, const int8_t *inputs, const int8_t *weights) {
+  int32_t a = inputs[0], b = inputs[1], c = inputs[2], d = inputs[3];
+  to->first = products(to->first, a, b, c, d, weights);
+  to->second = products(to->second, a, b, c, d, weights + 4);
+  to->third = products(to->third, a, b, c, d, weights + 8);
+  to->fourth = products(to->fourth, a, b, c, d, weights + 12);
 }
 
 #endif
 
-static int8_t finished(const samewhy_matmul_spec *spec, int32_t sum, uint32_t output) {
-  uint32_t place = spec->each ? output : 0;
-  int32_t value = samewhy_scaled(sum, spec->factors[place], spec->shifts[place]) + spec->zero_point;
-  return (int8_t)samewhy_clamped(value, spec->low, spec->high);
+static inline void add_one(four_sums *to, int32_t input, const int8_t *weights) {
+  to->first += input * weights[0];
+  to->second += input * weights[1];
+  to->third += input * weights[2];
+  to->fourth += input * weights[3];
 }
 
 /* Four outputs, from the first of them on. */
 static void four_outputs(const samewhy_matmul_spec *spec, const int8_t *column, uint32_t first, int8_t *output) {
-  const int8_t *weights = spec->weights + spec->inputs * first;
-  int32_t sums[BLOCK];
-  for (int i = 0; i < BLOCK; i++) sums[i] = spec->bias[first + (uint32_t)i];
-  for (uint32_t left = spec->inputs / 4; left > 0; left--, column += 4, weights += 4 * BLOCK) {
-    add_block(sums, column, weights);
-  }
-  for (uint32_t left = spec->inputs % 4; left > 0; left--, column++, weights += BLOCK) {
-    for (int i = 0; i < BLOCK; i++) sums[i] += *column * weights[i];
-  }
-  for (int i = 0; i < BLOCK; i++) output[i] = finished(spec, sums[i], first + (uint32_t)i);
+  const int8_t *weights = spec->weights + spec->inputs * first, *end = column + (spec->inputs & ~3u);
+  const int32_t *bias = spec->sums.bias + first;
+  four_sums found = {bias[0], bias[1], bias[2], bias[3]};
+  for (; column < end; column += 4, weights += 4 * BLOCK) add_four(&found, column, weights);
+  for (end += spec->inputs & 3u; column < end; column++, weights += BLOCK) add_one(&found, *column, weights);
+  int32_t sums[BLOCK] = {found.first, found.second, found.third, found.fourth};
+  samewhy_codes(&spec->sums, sums, first, BLOCK, output);
 }
 
-static int8_t one_output(const samewhy_matmul_spec *spec, const int8_t *column, uint32_t which) {
+static void one_output(const samewhy_matmul_spec *spec, const int8_t *column, uint32_t which, int8_t *output) {
   const int8_t *weights = spec->weights + spec->inputs * which;
-  int32_t sum = spec->bias[which];
+  int32_t sum = spec->sums.bias[which];
   for (uint32_t i = 0; i < spec->inputs; i++) sum += column[i] * weights[i];
-  return finished(spec, sum, which);
+  samewhy_codes(&spec->sums, &sum, which, 1, output);
 }
 
 void samewhy_matmul(const samewhy_matmul_spec *spec, const int8_t *column, int8_t *output) {
   uint32_t done = 0;
   for (; done + BLOCK <= spec->outputs; done += BLOCK) four_outputs(spec, column, done, output + done);
-  for (; done < spec->outputs; done++) output[done] = one_output(spec, column, done);
+  for (; done < spec->outputs; done++) one_output(spec, column, done, output + done);
 }
