@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, final
 
 import numpy as np
@@ -63,6 +64,7 @@ def _header(program: Program) -> str:
 #define SAMEWHY_OUTPUT_BYTES {program.output.bytes}u
 #define SAMEWHY_ARENA_BYTES {program.arena.bytes}u
 #define SAMEWHY_FILE_BYTES {program.graph.bytes}u
+#define SAMEWHY_RUNTIME "samewhy-c {version("samewhy")}"
 
 #endif
 """

@@ -24,6 +24,6 @@ target_link_libraries(samewhy_wire PUBLIC samewhy_model)
 # What does not fit $chip does not link.
 add_executable(firmware.elf main.c $port)
 target_include_directories(firmware.elf PRIVATE port)
-target_compile_definitions(firmware.elf PRIVATE SAMEWHY_MACHINE="$chip")
+target_compile_definitions(samewhy_wire PRIVATE SAMEWHY_MACHINE="$chip")
 target_link_options(firmware.elf PRIVATE -L$${CMAKE_CURRENT_SOURCE_DIR}/port -Tchip.ld -Wl,--print-memory-usage -Wl,-Map=firmware.map)
 target_link_libraries(firmware.elf PRIVATE samewhy_wire)
