@@ -88,7 +88,9 @@ def read_about(body: bytes) -> About:
     except struct.error as error:
         raise ValueError(f"{len(body)} bytes about the board: {error}") from error
     if version != VERSION or not batch:
-        raise ValueError(f"version {version} of the protocol, {batch} questions a frame; expected {VERSION}, at least 1")
+        raise ValueError(
+            f"version {version} of the protocol, {batch} questions a frame; expected {VERSION}, at least 1"
+        )
     words = texts_of(body[FRONT.size + 2 * END.size :], 4)
     return About(bool(flags & ASCII), batch, room, *numbers, *ends, *words)
 

@@ -167,7 +167,9 @@ def _placed(blocks: Sequence[Block], meetings: Meetings, order: Sequence[int]) -
         near = [(offsets[j], *sizes) for j, sizes in meetings[i].items() if j in offsets]
         free = sorted({0, *(start + other for start, _, other in near)})
         offsets[i] = next(
-            place for place in free if all(place + mine <= start or start + other <= place for start, mine, other in near)
+            place
+            for place in free
+            if all(place + mine <= start or start + other <= place for start, mine, other in near)
         )
     return [offsets[i] for i in range(len(blocks))]
 

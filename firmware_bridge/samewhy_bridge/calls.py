@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 Values: TypeAlias = NDArray[Any]  # emitted as an array in flash; the field points to it
-Field: TypeAlias = "int | float | tuple[int, ...] | Values | Mapping[str, Field]"  # a mapping is a struct within the struct
+Field: TypeAlias = (
+    "int | float | tuple[int, ...] | Values | Mapping[str, Field]"  # a mapping is a struct within the struct
+)
 
 
 @final

@@ -16,7 +16,9 @@ if TYPE_CHECKING:  # loaded by the verb, so that help does not wait
     from samewhy_edge.predictor import Subject
 
 ProjectArgument = Annotated[Path, typer.Argument(help="a project that samewhy firmware generate made")]
-MachineOption = Annotated[str, typer.Option(help="mps2-an386 (M4), mps2-an385 (M3), mps2-an500 (M7) or lm3s6965evb (M3)")]
+MachineOption = Annotated[
+    str, typer.Option(help="mps2-an386 (M4), mps2-an385 (M3), mps2-an500 (M7) or lm3s6965evb (M3)")
+]
 
 
 def run(

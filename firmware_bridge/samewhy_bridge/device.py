@@ -5,7 +5,6 @@ The rung is what the board says of itself: the model by its SHA-256, the runtime
 
 import threading
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
@@ -142,9 +141,7 @@ def subject(device: Device, rung: Rung, wire: str) -> Subject:
     about = device.about
     entry: Affine | None = about.input.coding()
     spec = Spec(about.sample, about.classes, rung, entry, about.output.coding(), wire)
-    return Subject(
-        spec, device, device.coded if entry else None, layers=device.layers if about.layers else None
-    )
+    return Subject(spec, device, device.coded if entry else None, layers=device.layers if about.layers else None)
 
 
 def expected(address: Address, where: str, rung: Rung) -> Rung:
@@ -167,8 +164,6 @@ def expected(address: Address, where: str, rung: Rung) -> Rung:
             "flash the firmware of that model, or ask for this one"
         )
     return rung
-
-
 
 
 def device_of(subject: Subject) -> Device:

@@ -41,7 +41,7 @@ class Elf:
         """What the file holds there; empty for what no segment holds."""
         for start, content in self.segments:
             at = symbol.address - start
-            if 0 <= at and at + symbol.size <= len(content):
+            if at >= 0 and at + symbol.size <= len(content):
                 return content[at : at + symbol.size]
         return b""
 

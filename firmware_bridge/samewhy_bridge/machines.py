@@ -33,9 +33,7 @@ MACHINES = {
         Machine("mps2-an386", "Cortex-M4", M4, "port_mps2.c", *ROOMY, 40),
         Machine("mps2-an385", "Cortex-M3", M3, "port_mps2.c", *ROOMY, 40),
         Machine("mps2-an500", "Cortex-M7", M7, "port_mps2.c", *ROOMY, 40),
-        Machine(
-            "lm3s6965evb", "Cortex-M3", M3, "port_lm3s6965evb.c", (0x0, 256 * KIB), (0x20000000, 64 * KIB), 80
-        ),
+        Machine("lm3s6965evb", "Cortex-M3", M3, "port_lm3s6965evb.c", (0x0, 256 * KIB), (0x20000000, 64 * KIB), 80),
     )
 }
 

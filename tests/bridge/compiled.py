@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from samewhy_bridge.emit import sources
-from samewhy_bridge.kernel_files import C
 from samewhy_bridge.graph import graph_of
+from samewhy_bridge.kernel_files import C
 from samewhy_bridge.program import Program, program_of
 
 STRICT = ("-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Werror")

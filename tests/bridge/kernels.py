@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from samewhy_bridge.calls import Call
-from samewhy_bridge.kernel_files import C
 from samewhy_bridge.graph import Graph
+from samewhy_bridge.kernel_files import C
 from samewhy_bridge.program import Program
 from tests.bridge.compiled import STRICT, bench, gcc
 

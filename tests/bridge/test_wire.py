@@ -71,10 +71,21 @@ def test_a_board_says_what_it_is(line: Line) -> None:
     assert (answer.kind, answer.sequence) == (Kind.INFO | Kind.ANSWER, 300)
     about = read_about(answer.body[:-4])
     assert about.sha256 == SHA
-    assert (about.file_bytes, about.arena_bytes, about.constant_bytes, about.macs, about.layers) == (4321, 1600, 40, 7840, 2)
+    assert (about.file_bytes, about.arena_bytes, about.constant_bytes, about.macs, about.layers) == (
+        4321,
+        1600,
+        40,
+        7840,
+        2,
+    )
     assert (about.batch, about.room, about.tick_rate, about.ascii) == (1, 1024, 1_000_000, True)
     assert (about.sample, about.classes) == ((28, 28, 1), 10)
-    assert (about.input.scale, about.input.zero_point, about.output.scale, about.output.zero_point) == (2**-8, -128, 2**-4, 3)
+    assert (about.input.scale, about.input.zero_point, about.output.scale, about.output.zero_point) == (
+        2**-8,
+        -128,
+        2**-4,
+        3,
+    )
     assert (about.runtime, about.kernels, about.machine, about.name) == (
         *("samewhy-c", "generated-c"),
         *("unnamed board", "hash"),
