@@ -8,12 +8,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from samewhy_bridge import tflm
 from samewhy_bridge.emit import end_of
 from samewhy_bridge.graph import Graph
 from samewhy_bridge.program import program_of
 from samewhy_bridge.projects import Files, Project, compiled, filled, read, wire_files
-from samewhy_bridge.tflm import Examined, examine, here
-from samewhy_bridge.tflm_runtime import told
 from samewhy_edge.errors import ArtifactError
 
 WIDTH = 16  # bytes a line
@@ -33,8 +32,8 @@ def tflm_folder(model: Path, graph: Graph, name: str) -> tuple[Files, dict[str, 
         ArtifactError: TFLite Micro refuses the file.
         ExtraError: there is no tflite-micro for this machine, which finds the arena.
     """
-    here()
-    found = examine(model, graph.sha256)
+    tflm.here()
+    found = tflm.examine(model, graph.sha256)
     arena = roomy(found.arena)
     files = _files(model.read_bytes(), graph, name, found, arena)
     return files, {
@@ -43,7 +42,7 @@ def tflm_folder(model: Path, graph: Graph, name: str) -> tuple[Files, dict[str, 
         "arena_least_bytes": found.arena,
         "constant_bytes": graph.bytes,
         "macs": macs(graph),
-        "runtime": told(),
+        "runtime": tflm.told(),
     }
 
 
@@ -65,7 +64,7 @@ def macs(graph: Graph) -> int:
         return 0
 
 
-def _files(content: bytes, graph: Graph, name: str, found: Examined, arena: int) -> Files:
+def _files(content: bytes, graph: Graph, name: str, found: tflm.Examined, arena: int) -> Files:
     wire = wire_files()
     project = Project(name, graph.name, graph.sha256, {}, wire)
     kinds = list(dict.fromkeys(one.kind for one in graph.operators))
@@ -77,7 +76,7 @@ def _files(content: bytes, graph: Graph, name: str, found: Examined, arena: int)
         "input_bytes": f"{graph.tensors[graph.input].bytes}u",
         "output_bytes": f"{graph.tensors[graph.output].bytes}u",
         "found": f"{found.arena}",
-        "runtime": told(),
+        "runtime": tflm.told(),
         "arena": f"{arena}",
         "digest": ", ".join(f"0x{byte:02x}" for byte in bytes.fromhex(graph.sha256)),
         "input": end_of(graph.tensors[graph.input]),
