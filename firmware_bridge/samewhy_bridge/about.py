@@ -3,7 +3,7 @@
 import struct
 from dataclasses import dataclass
 from math import prod
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,13 +28,13 @@ class End:
     shape: tuple[int, ...]
     scale: float
     zero_point: int
-    bytes: int
+    size: int  # bytes
 
     def coding(self) -> Affine | None:
         """What codes stand for; None where the tensor holds real numbers."""
         return affine(self.dtype, self.scale, self.zero_point)
 
-    def read(self, rows: bytes) -> NDArray[np.generic]:
+    def read(self, rows: bytes) -> NDArray[Any]:
         """Tensors (N, ...) from their bytes, one after the other."""
         return np.frombuffer(rows, self.dtype).reshape(-1, *self.shape[1:])
 
@@ -89,7 +89,7 @@ def read_about(body: bytes) -> About:
         raise ValueError(f"{len(body)} bytes about the board: {error}") from error
     if version != VERSION or not batch:
         raise ValueError(
-            f"version {version} of the protocol, {batch} questions a frame; expected {VERSION}, at least 1"
+            f"version {version}, {batch} questions a frame; expected version {VERSION}, at least 1 question"
         )
     words = texts_of(body[FRONT.size + 2 * END.size :], 4)
     return About(bool(flags & ASCII), batch, room, *numbers, *ends, *words)

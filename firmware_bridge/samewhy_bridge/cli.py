@@ -3,12 +3,16 @@
 import typer
 
 from samewhy_bridge.cli_generate import generate
+from samewhy_bridge.cli_run import run
+from samewhy_bridge.cli_verify import verify
 
 firmware = typer.Typer(
     help="From an int8 .tflite to firmware that fits a chip, and back: the board on a wire as a predictor.",
     no_args_is_help=True,
 )
 firmware.command()(generate)
+firmware.command()(run)
+firmware.command()(verify)
 
 
 @firmware.callback()

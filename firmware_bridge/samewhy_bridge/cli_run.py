@@ -16,9 +16,7 @@ if TYPE_CHECKING:  # loaded by the verb, so that help does not wait
     from samewhy_edge.predictor import Subject
 
 ProjectArgument = Annotated[Path, typer.Argument(help="a project that samewhy firmware generate made")]
-MachineOption = Annotated[
-    str, typer.Option(help="mps2-an386 (M4), mps2-an385 (M3), mps2-an500 (M7) or lm3s6965evb (M3)")
-]
+MachineOption = Annotated[str, typer.Option(help="mps2-an386 (M4), mps2-an385 (M3), mps2-an500 (M7), lm3s6965evb")]
 
 
 def run(
@@ -86,13 +84,13 @@ def once(project: Path, board: "Board", samples: Path | None) -> None:
         raise typer.Exit(1)
 
 
-def cost(counts: list[int], subject: "Subject") -> str:
+def cost(count: int, subject: "Subject") -> str:
     """Instructions of a run; never a time."""
     from samewhy_bridge.device import device_of
 
     macs = device_of(subject).about.macs
-    per = f", {counts[0] / macs:.1f} for each of {macs:,} multiplications" if macs else ""
-    return f"{counts[0]:,} instructions (emulated) a run{per}"
+    per = f", {count / macs:.1f} for each of {macs:,} multiplications" if macs else ""
+    return f"{count:,} instructions (emulated) a run{per}"
 
 
 def scores_of(subject: "Subject", samples: Path) -> Table:

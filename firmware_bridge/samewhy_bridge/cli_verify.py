@@ -20,7 +20,6 @@ def verify(
     at: Annotated[str | None, typer.Option(help="a board with this firmware, e.g. serial:/dev/ttyACM0")] = None,
 ) -> None:
     """Does a board answer as the workstation, and for the same reasons? Exit 1 where not."""
-    from samewhy_bridge.qemu import held_by
     from samewhy_edge.bundle import unpack
     from samewhy_edge.files import writable
     from samewhy_edge.predictor import open_predictor
@@ -29,7 +28,7 @@ def verify(
     writable(out)
     with TemporaryDirectory() as folder, progress_bar() as bars:
         known = unpack(bundle, Path(folder))
-        subject = held_by(project, open_predictor(at or f"qemu:{project}?machine={machine}"))
+        subject = open_predictor(at or f"qemu:{project}?machine={machine}")
         table = verify_on(known, subject, out, lambda name, total: bar(bars, name, total))
     stdout.print(f"[bold]{escape(str(bundle))}[/], sha256 {known.sha256[:16]}\n{table['machine']}\n", highlight=False)
     stdout.print(answers_of(table))

@@ -5,11 +5,11 @@ Source: Debugging with GDB, appendix E
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import final
 
-from samewhy_bridge.ports import Lost, Opener, Port
+from samewhy_bridge.ports import LostError, Opener, Port, TroubleError
 
 PIECE = 512  # bytes of memory in one packet: every server has room for so many
 WORD = 4
@@ -18,10 +18,6 @@ BREAK = b"\x03"
 SECONDS = 5.0  # for a reply of the server itself
 STOPPED = ("S", "T")
 HARDWARE, SOFTWARE = 1, 0  # kinds of breakpoints; the first works in flash
-
-
-class Trouble(Exception):
-    """The server refuses, or says something else than was asked."""
 
 
 @final
@@ -38,26 +34,25 @@ class Debugger:
         """Connect, which halts the processor.
 
         Raises:
-            Lost: nobody listens.
-            Trouble: who listens does not speak the protocol.
+            LostError: nobody listens.
+            TroubleError: who listens does not speak the protocol.
         """
         self._port, self._left, self._pending = self.opener(), b"", []
         reply = self.ask("qSupported")
         while reply.startswith(STOPPED):  # that it was halted may be told first
             reply = self._replied("qSupported")
         if not self.ask("?").startswith(STOPPED):
-            raise Trouble("the server says nothing of the processor")
+            raise TroubleError("the server says nothing of the processor")
 
     def detach(self) -> None:
         """Let the processor go on, and disconnect."""
         port, self._port = self._port, None
         if port:
-            try:
+            with suppress(LostError):
                 port.write(packet("D"))
                 port.read(0.2)
+            with suppress(LostError):
                 port.close()
-            except Lost:
-                return
 
     def read(self, address: int, count: int) -> bytes:
         """Memory."""
@@ -79,9 +74,9 @@ class Debugger:
         try:
             content = bytearray.fromhex(found.replace("x", "0"))
         except ValueError as error:
-            raise Trouble(f"registers that are none: {found[:40]!r}") from error
+            raise TroubleError(f"registers that are none: {found[:40]!r}") from error
         if len(content) < (PC + 1) * WORD:
-            raise Trouble(f"{len(content) // WORD} registers, expected 16 and more")
+            raise TroubleError(f"{len(content) // WORD} registers, expected 16 and more")
         return content
 
     def set_registers(self, content: bytes) -> None:
@@ -107,14 +102,14 @@ class Debugger:
             return True
         port.write(BREAK)
         if not self._stopped(SECONDS):
-            raise Trouble("the processor cannot be halted")
+            raise TroubleError("the processor cannot be halted")
         return False
 
     def ask(self, command: str) -> str:
         """The reply to a packet.
 
         Raises:
-            Trouble: there is none in time.
+            TroubleError: there is none in time.
         """
         self._opened().write(packet(command))
         return self._replied(command)
@@ -122,7 +117,7 @@ class Debugger:
     def _replied(self, command: str) -> str:
         reply = self._reply(SECONDS)
         if reply is None:
-            raise Trouble(f"no reply to {command[:20]!r}")
+            raise TroubleError(f"no reply to {command[:20]!r}")
         return reply
 
     def _stopped(self, seconds: float) -> bool:
@@ -161,7 +156,7 @@ class Debugger:
 
     def _opened(self) -> Port:
         if self._port is None:
-            raise Lost("not attached")
+            raise LostError("not attached")
         return self._port
 
     def _bytes(self, command: str, size: int) -> bytes:
@@ -171,13 +166,13 @@ class Debugger:
         except ValueError:
             content = b""
         if len(content) != size:
-            raise Trouble(f"{found[:20]!r} to {command}, expected {size} bytes")
+            raise TroubleError(f"{found[:20]!r} to {command}, expected {size} bytes")
         return content
 
     def _fine(self, command: str) -> None:
         found = self.ask(command)
         if found != "OK":
-            raise Trouble(f"{found[:20]!r} to {command[:20]!r}, expected OK")
+            raise TroubleError(f"{found[:20]!r} to {command[:20]!r}, expected OK")
 
 
 def packet(command: str) -> bytes:

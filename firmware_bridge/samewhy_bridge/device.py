@@ -63,7 +63,7 @@ class Device:
         with self._turn:
             found = self.link.ask(Kind.QUERY, bodies) if bodies else []
         table = np.frombuffer(b"".join(found), np.uint8)
-        width = TICKS + self.about.output.bytes
+        width = TICKS + self.about.output.size
         if len(table) != len(rows) * width:
             raise WireError(f"{self.link.where}: {len(table)} bytes for {len(rows)} samples, expected {width} for each")
         table = table.reshape(len(rows), width)

@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_bridge.ports import Lost, Opener, Port
+from samewhy_bridge.ports import LostError, Opener, Port, TroubleError
 from samewhy_edge.address import Address
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.errors import AddressError, WireError
@@ -28,10 +28,6 @@ TYPES = ("int8", "uint8", "float32")
 READY = "m-ready"
 PIECE = 31  # bytes of a `db` command: 65 of the 80 characters that the dialect allows
 PAUSE = 0.2
-
-
-class Trouble(Exception):
-    """What was asked must be asked again."""
 
 
 @final
@@ -49,8 +45,8 @@ class Talk:
         """The lines of the reply, without the last, which says that the board is ready.
 
         Raises:
-            Trouble: no reply in time, or one that says that something is wrong.
-            Lost: the line is down.
+            TroubleError: no reply in time, or one that says that something is wrong.
+            LostError: the line is down.
         """
         port = self._opened()
         port.write(f"{command}%".encode("ascii"))
@@ -59,7 +55,7 @@ class Talk:
             lines += self._lines(port, until)
         wrong = [line for line in lines if line.startswith("e-[")]
         if wrong or lines.count(READY) > 1 or lines[-1] != READY:
-            raise Trouble(f"the board says {'; '.join(wrong or lines)[:200]!r} to {command[:20]!r}")
+            raise TroubleError(f"the board says {'; '.join(wrong or lines)[:200]!r} to {command[:20]!r}")
         return lines[:-1]
 
     def begin_anew(self) -> None:
@@ -69,7 +65,7 @@ class Talk:
             port.write(b"%")
             while port.read(PAUSE):
                 pass
-        except Lost:
+        except LostError:
             self.close()
         self._left = b""
 
@@ -79,8 +75,12 @@ class Talk:
         try:
             if port:
                 port.close()
-        except Lost:
+        except LostError:
             return
+
+    def __del__(self) -> None:
+        """A line ends with whoever kept it."""
+        self.close()
 
     def _opened(self) -> Port:
         if self._port is None:
@@ -91,7 +91,7 @@ class Talk:
         left = until - time.monotonic()
         content = port.read(left) if left > 0 else b""
         if not content and time.monotonic() >= until:
-            raise Trouble("no reply in time")
+            raise TroubleError("no reply in time")
         *whole, self._left = (self._left + content).split(b"\n")
         return [line.strip(b"\r\0 ").decode("latin-1") for line in whole if line.strip(b"\r\0 ")]
 
@@ -122,13 +122,13 @@ class Ascii:
         for left in reversed(range(self.tries)):
             try:
                 return self._known(self._once(content))
-            except (Trouble, Lost) as trouble:
+            except (TroubleError, LostError) as trouble:
                 if not left:
                     raise WireError(
                         f"{self.talk.where}: {trouble}, tried {self.tries} times; see whether the board runs and the "
                         "line is the right one, then run the same command: answers so far are kept"
                     ) from trouble
-                if isinstance(trouble, Lost):
+                if isinstance(trouble, LostError):
                     self.talk.close()
                     time.sleep(min(5.0, PAUSE * 2 ** (self.tries - left - 1)))
                 self.talk.begin_anew()
@@ -140,17 +140,17 @@ class Ascii:
         for start in range(0, len(content), PIECE):
             said = self.talk(f"db {content[start : start + PIECE].hex()}")
         if "m-load-done" not in said:
-            raise Trouble("the board has not counted all bytes of the input")
+            raise TroubleError("the board has not counted all bytes of the input")
         if self.verify and loaded(self.talk("db print")) != content:
-            raise Trouble("the board has loaded another input than was sent")
+            raise TroubleError("the board has loaded another input than was sent")
         found = results(self.talk("infer 1 0"))
         if self.verify and results(self.talk("results")) != found:
-            raise Trouble("results that are read twice differ")
+            raise TroubleError("results that are read twice differ")
         return found
 
     def _known(self, found: list[float]) -> list[float]:
         if self.classes and len(found) != self.classes[0]:
-            raise Trouble(f"{len(found)} scores, {self.classes[0]} before")
+            raise TroubleError(f"{len(found)} scores, {self.classes[0]} before")
         self.classes[:] = [len(found)]
         return found
 
@@ -159,11 +159,11 @@ def loaded(lines: Sequence[str]) -> bytes:
     """The bytes that `db print` tells.
 
     Raises:
-        Trouble: other lines than those.
+        TroubleError: other lines than those.
     """
     found = [re.fullmatch(r"m-buffer-((?:[0-9a-fA-F]{2}-?)+)", line) for line in lines]
     if not all(found):
-        raise Trouble(f"db print says {lines[:1]}")
+        raise TroubleError(f"db print says {lines[:1]}")
     return bytes.fromhex("".join(one[1] for one in found if one).replace("-", ""))
 
 
@@ -171,15 +171,15 @@ def results(lines: Sequence[str]) -> list[float]:
     """The scores among the lines of a reply.
 
     Raises:
-        Trouble: there are none, or more than once.
+        TroubleError: there are none, or more than once.
     """
     found = [one[1] for line in lines if (one := re.fullmatch(r"m-results-\[([-+.,0-9 ]+)\]", line))]
     if len(found) != 1:
-        raise Trouble(f"no results among {list(lines)[-2:]}")
+        raise TroubleError(f"no results among {list(lines)[-2:]}")
     try:
         return [float(number) for number in found[0].split(",") if number.strip()]
     except ValueError as error:
-        raise Trouble(f"results that are no numbers: {found[0][:40]}") from error
+        raise TroubleError(f"results that are no numbers: {found[0][:40]}") from error
 
 
 def open_dialect(address: Address, opener: Opener, *more: str) -> Subject:
@@ -234,8 +234,8 @@ def introduced(talk: Talk, tries: int) -> Rung:
             name, profile = told(talk("name"), "m-name-dut-"), talk("profile")
             runtime, model = told(profile, "m-profile-"), told(profile, "m-model-")
             return Rung(Artifact("unknown", 0), f"{runtime}, model {model}", "unknown", name)
-        except (Trouble, Lost) as trouble:
-            if isinstance(trouble, Lost):
+        except (TroubleError, LostError) as trouble:
+            if isinstance(trouble, LostError):
                 talk.close()
             if not left:
                 raise WireError(
@@ -250,9 +250,9 @@ def told(lines: Sequence[str], what: str) -> str:
     """What stands in brackets behind these words.
 
     Raises:
-        Trouble: no line has them.
+        TroubleError: no line has them.
     """
     for line in lines:
         if line.startswith(f"{what}[") and line.endswith("]"):
             return line[len(what) + 1 : -1]
-    raise Trouble(f"no {what} among {list(lines)[:2]}")
+    raise TroubleError(f"no {what} among {list(lines)[:2]}")

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from samewhy_bridge.about import About, read_about, usable
-from samewhy_bridge.debugger import LR, PC, SP, WORD, Debugger, Trouble
+from samewhy_bridge.debugger import LR, PC, SP, WORD, Debugger
 from samewhy_bridge.device import EXPECTED, expected
 from samewhy_bridge.elf import Elf, Symbol, read_elf
-from samewhy_bridge.ports import Lost, tcp_of
+from samewhy_bridge.ports import LostError, TroubleError, tcp_of
 from samewhy_edge.address import Address
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.errors import AddressError, ArtifactError, WireError
@@ -75,18 +75,22 @@ class Debugged:
         """Let the board go on where it was."""
         if self._ends is not None:
             try:
-                self.debugger.set_registers(self._registers)
-            except (Trouble, Lost):
+                self.debugger.set_registers(bytes(self._registers))
+            except (TroubleError, LostError):
                 self._ends = None
         self._ends = None
         self.debugger.detach()
+
+    def __del__(self) -> None:
+        """A line ends with whoever kept it."""
+        self.close()
 
     def _patiently(self, content: bytes | None) -> bytes:
         for left in reversed(range(self.tries)):
             try:
                 ends = self._begun()
                 return b"" if content is None else self._once(ends, content)
-            except (Trouble, Lost) as trouble:
+            except (TroubleError, LostError) as trouble:
                 self._ends = None
                 self.debugger.detach()
                 if not left:
@@ -102,7 +106,7 @@ class Debugged:
         about = self.introduced()
         self.debugger.write(ends[0], content)
         self._call("samewhy_invoke")
-        return self.debugger.read(ends[1], about.output.bytes)
+        return self.debugger.read(ends[1], about.output.size)
 
     def _begun(self) -> tuple[int, int]:
         """Halt it where all is set up, look who it is, and where its ends are."""
@@ -145,12 +149,12 @@ class Debugged:
         put(values, LR, self._place | 1)
         put(values, PC, self.elf.symbols[name].address)
         with self.debugger.breakpoint(self._place):
-            self.debugger.set_registers(values)
+            self.debugger.set_registers(bytes(values))
             if not self.debugger.run(self.seconds):
-                raise Trouble(f"{name} does not end within {self.seconds:g} s")
+                raise TroubleError(f"{name} does not end within {self.seconds:g} s")
         found = self.debugger.registers()
         if word(found, PC) != self._place:
-            raise Trouble(f"the processor stopped at {word(found, PC):#x} in {name}")
+            raise TroubleError(f"the processor stopped at {word(found, PC):#x} in {name}")
         return word(found, 0)
 
     def _told(self) -> About:
@@ -159,7 +163,7 @@ class Debugged:
         try:
             return read_about(self.debugger.read(room, min(length, TOLD)))
         except ValueError as error:
-            raise Trouble(f"an introduction that cannot be read: {error}") from error
+            raise TroubleError(f"an introduction that cannot be read: {error}") from error
 
     def _known(self, found: About) -> None:
         if self.about is not None and found != self.about:

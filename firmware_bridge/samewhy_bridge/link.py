@@ -10,7 +10,7 @@ from typing import final
 
 from samewhy_bridge.about import About, read_about
 from samewhy_bridge.frames import CHECK, NO_SEQUENCE, Damage, Event, Frame, Kind, Reader, Refusal, Text
-from samewhy_bridge.ports import Lost, Opener, Port
+from samewhy_bridge.ports import LostError, Opener, Port, TroubleError
 from samewhy_edge.errors import WireError
 
 HURT = (Refusal.DAMAGED, Refusal.TOO_LONG, Refusal.VERSION)  # what a board says of a frame that was hurt on its way
@@ -21,10 +21,6 @@ SPARE = 5  # times the longest of the last waits
 WAITS = 32  # that are remembered
 SLOW = 1e6, 1e3  # multiplications and bytes a second of a board that has not answered yet
 STARTED = "m-init-done"  # a board says it when it starts
-
-
-class Trouble(Exception):
-    """What was asked must be asked again."""
 
 
 @final
@@ -77,7 +73,7 @@ class Link:
             try:
                 self._introduced(self.patience.tries - left)
                 self._round(kind, bodies, self.patience.tries - left)
-            except (Trouble, Lost) as trouble:
+            except (TroubleError, LostError) as trouble:
                 left = (self.patience.tries if len(self._found) > before else left) - 1
                 self._troubled(trouble, left)
         return [self._found[place] for place in range(len(bodies))]
@@ -99,14 +95,18 @@ class Link:
         if port:
             try:
                 port.close()
-            except Lost:
+            except LostError:
                 return
+
+    def __del__(self) -> None:
+        """A line ends with whoever kept it."""
+        self.close()
 
     def _troubled(self, trouble: Exception, left: int) -> None:
         """Note it, and begin anew: with a new line where this one is down."""
         self.troubles.append(str(trouble))
         self._sure = False
-        if isinstance(trouble, Lost):
+        if isinstance(trouble, LostError):
             self.close()
         if left <= 0:
             raise WireError(
@@ -203,16 +203,16 @@ class Link:
         left = until - time.monotonic()
         content = port.read(left) if left > 0 else b""
         if not content and time.monotonic() >= until:
-            raise Trouble("no answer in time")
+            raise TroubleError("no answer in time")
         return list(self._reader.feed(content))
 
     def _take(self, event: Event) -> None:
         """An answer, or trouble."""
         if isinstance(event, Damage):
-            raise Trouble(f"an answer that was damaged on its way: {event.why}")
+            raise TroubleError(f"an answer that was damaged on its way: {event.why}")
         if isinstance(event, Text):
             if event.words.startswith((STARTED, "e-[")):
-                raise Trouble(f"the board says {event.words.strip()!r}")
+                raise TroubleError(f"the board says {event.words.strip()!r}")
             return
         if event.kind == Kind.ERROR:
             self._refused(event)
@@ -230,7 +230,7 @@ class Link:
     def _refused(self, event: Frame) -> None:
         code, why = event.body[0] if event.body else 0, event.body[1:].decode("utf-8", "replace")
         if event.sequence == NO_SEQUENCE and code in HURT:
-            raise Trouble(f"a question was damaged on its way ({why})")
+            raise TroubleError(f"a question was damaged on its way ({why})")
         if event.sequence in self._open:
             raise WireError(f"{self.where}: the board refuses: {why}")
 
@@ -239,11 +239,11 @@ def checked(question: Frame, event: Frame, model: bytes) -> bytes:
     """The body of an answer to this very question, put to this model.
 
     Raises:
-        Trouble: it is not.
+        TroubleError: it is not.
     """
     answer, check = event.body[: -CHECK.size], event.body[-CHECK.size :]
     if check != CHECK.pack(question.check(model, answer)):
-        raise Trouble("an answer to something else than was asked")
+        raise TroubleError("an answer to something else than was asked")
     return answer
 
 
@@ -251,11 +251,11 @@ def introduction(question: Frame, event: Frame) -> About:
     """What a board says of itself.
 
     Raises:
-        Trouble: it cannot be read.
+        TroubleError: it cannot be read.
     """
     try:
         found = read_about(event.body[: -CHECK.size])
     except (ValueError, struct.error) as error:
-        raise Trouble(f"an introduction that cannot be read: {error}") from error
+        raise TroubleError(f"an introduction that cannot be read: {error}") from error
     checked(question, event, found.sha256)
     return found

@@ -11,19 +11,23 @@ PIECE = 65536  # bytes read at once
 STUCK = 30.0  # seconds until a write that nobody takes is given up
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The line is down: unplugged, reset, refused. Another one may be opened."""
+
+
+class TroubleError(Exception):
+    """No answer, or one that is none. What was asked must be asked again."""
 
 
 class Port(Protocol):
     """An open line."""
 
     def write(self, content: bytes, /) -> None:
-        """Send all of it. Raises `Lost`."""
+        """Send all of it. Raises `LostError`."""
         ...
 
     def read(self, seconds: float, /) -> bytes:
-        """What has come, as soon as something has; empty when nothing came in time. Raises `Lost`."""
+        """What has come, as soon as something has; empty when nothing came in time. Raises `LostError`."""
         ...
 
     def close(self) -> None:
@@ -35,7 +39,7 @@ class Opener(Protocol):
     """A place where lines are opened, again after one was lost."""
 
     def __call__(self) -> Port:
-        """A new line. Raises `Lost`."""
+        """A new line. Raises `LostError`."""
         ...
 
 
@@ -52,7 +56,7 @@ class TcpPort:
             self._socket.settimeout(STUCK)
             self._socket.sendall(content)
         except OSError as error:
-            raise Lost(str(error)) from error
+            raise LostError(str(error)) from error
 
     def read(self, seconds: float, /) -> bytes:
         """What has come."""
@@ -62,9 +66,9 @@ class TcpPort:
         except TimeoutError:
             return b""
         except OSError as error:
-            raise Lost(str(error)) from error
+            raise LostError(str(error)) from error
         if not found:
-            raise Lost("the other end closed the connection")
+            raise LostError("the other end closed the connection")
         return found
 
     def close(self) -> None:
@@ -87,7 +91,7 @@ class Tcp:
             found = socket.create_connection((self.host, self.port), self.timeout)
             found.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
-            raise Lost(str(error)) from error
+            raise LostError(str(error)) from error
         return TcpPort(found)
 
 
@@ -104,7 +108,7 @@ class SerialPort:
         try:
             self._line.write(content)
         except self._errors as error:
-            raise Lost(str(error)) from error
+            raise LostError(str(error)) from error
 
     def read(self, seconds: float, /) -> bytes:
         """What has come: the first byte is waited for, the others are there or not."""
@@ -113,7 +117,7 @@ class SerialPort:
             first = self._line.read(1)
             found: bytes = first + self._line.read(self._line.in_waiting) if first else b""
         except self._errors as error:
-            raise Lost(str(error)) from error
+            raise LostError(str(error)) from error
         return found
 
     def close(self) -> None:
@@ -121,7 +125,7 @@ class SerialPort:
         try:
             self._line.close()
         except self._errors as error:
-            raise Lost(str(error)) from error
+            raise LostError(str(error)) from error
 
 
 @final
@@ -141,7 +145,7 @@ class Serial:
         try:
             line = serial.serial_for_url(self.device, baudrate=self.baud, write_timeout=STUCK, **only)
         except errors as error:
-            raise Lost(str(error)) from error
+            raise LostError(str(error)) from error
         return SerialPort(line, errors)
 
 

@@ -8,16 +8,18 @@ import socket
 import subprocess
 import tempfile
 import weakref
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, final
 
-from samewhy_bridge.build import Firmware, built, found, version
-from samewhy_bridge.device import OPTIONS, Device, device_of, expected, subject_of
+import numpy as np
+
+from samewhy_bridge.build import built, found, version
+from samewhy_bridge.device import OPTIONS, device_of, subject_of
 from samewhy_bridge.link import Link, Patience
 from samewhy_bridge.machines import MACHINES, Machine
-from samewhy_bridge.ports import Lost, Port, Tcp
+from samewhy_bridge.ports import LostError, Port, Tcp
 from samewhy_edge.address import Address
 from samewhy_edge.errors import WireError
 from samewhy_edge.predictor import Subject
@@ -26,6 +28,7 @@ EMULATOR, PACKAGES = "qemu-system-arm", "qemu-system-arm"
 # Ends the emulator when whoever started it ends, however: its standard input is closed then.
 WATCHED = 'exec 3<&0; "$@" </dev/null & board=$!; (read _ <&3; kill $board) 2>/dev/null & wait $board'
 LISTENS = "server=on,wait=off,nodelay=on"  # an answer must not wait until there is more to send
+RUNS = 5  # of which the middle one counts
 GRACE = 5.0  # seconds to end
 
 
@@ -42,10 +45,12 @@ class Board:
 
     def stop(self) -> None:
         """End it."""
-        stop(self.process)
+        stop(self.process, self.said)
 
     def last_words(self) -> str:
         """What the emulator complained of."""
+        if self.said.closed:
+            return ""
         self.said.seek(0)
         return " ".join(self.said.read().decode("utf-8", "replace").split())[-300:]
 
@@ -59,7 +64,7 @@ def started(elf: Path, machine: Machine, port: int = 0, gdb: bool = False, halte
     """
     emulator = found(EMULATOR, PACKAGES)
     said = tempfile.TemporaryFile()  # noqa: SIM115  # kept as long as the board
-    with listening(port) as serial, listening(0) if gdb else suppress() as debugger:
+    with listening(port) as serial, listening(0) if gdb else nullcontext() as debugger:
         passed = [one.fileno() for one in (serial, debugger) if one]
         command = [emulator, *arguments(elf, machine, *passed), *(["-S"] if halted else [])]
         process = subprocess.Popen(
@@ -94,7 +99,7 @@ def listening(port: int) -> socket.socket:
         raise WireError(f"port {port}: {error.strerror}; choose another") from error
 
 
-def stop(process: "subprocess.Popen[bytes]") -> None:
+def stop(process: "subprocess.Popen[bytes]", said: IO[bytes]) -> None:
     """End what watches the emulator, and with it the emulator."""
     if process.stdin:
         with suppress(OSError):
@@ -104,6 +109,7 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    said.close()
 
 
 @final
@@ -116,7 +122,7 @@ class Emulated:
     def __call__(self) -> Port:
         """A new line."""
         if self.board.process.poll() is not None:
-            raise Lost(f"the emulator has ended: {self.board.last_words() or 'without a word'}")
+            raise LostError(f"the emulator has ended: {self.board.last_words() or 'without a word'}")
         return Tcp("127.0.0.1", self.board.port)()
 
 
@@ -144,7 +150,7 @@ def emulated(address: Address, board: Board) -> Subject:
     """The predictor on an emulated board, which ends with it."""
     patience = Patience(address.number("timeout", Patience().seconds), address.count("tries", Patience().tries))
     link = Link(f"qemu:{address.path}", Emulated(board), patience)
-    weakref.finalize(link, stop, board.process)
+    weakref.finalize(link, stop, board.process, board.said)
     opened = subject_of(address, link)
     rung = opened.spec.rung
     number = version(EMULATOR, PACKAGES).partition("version ")[2].partition(" ")[0]
@@ -152,9 +158,10 @@ def emulated(address: Address, board: Board) -> Subject:
     return replace(opened, spec=replace(opened.spec, rung=replace(rung, machine=machine)))
 
 
-def instructions(subject: Subject, machine: Machine) -> list[int]:
-    """Instructions that the last runs took, with those of interrupts meanwhile."""
-    return [ticks * machine.instructions for ticks in device_of(subject).ticks]
-
-
-__all__ = ["Board", "Device", "Firmware", "expected", "instructions", "open_qemu", "started"]
+def measured(subject: Subject, machine: Machine) -> int:
+    """Instructions of a run, the middle of some: asked one by one, so that no byte of the next question interrupts."""
+    sample = np.zeros((1, *subject.spec.sample), np.float32)
+    for _ in range(RUNS):
+        subject(sample)
+    ticks = list(device_of(subject).ticks)[-RUNS:]
+    return sorted(ticks)[RUNS // 2] * machine.instructions

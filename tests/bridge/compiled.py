@@ -36,8 +36,8 @@ def asked_under_sanitizers(content: bytes, inputs: Any) -> Any:
     """The same, in a process that dies of what is undefined or outside."""
     program = program_of(graph_of(content, "model"))
     folder = Path(mkdtemp(dir=bench()))
-    files = [*_written(program, folder), *(C / "kernels").glob("*.c")]
-    gcc(*STRICT, *SANITIZED, "-DALONE", *_places(folder), *files, HARNESS, "-o", folder / "alone")
+    files = [*_written(program, folder), HARNESS, _kernels(*SANITIZED)]
+    gcc(*STRICT, *SANITIZED, "-DALONE", *_places(folder), *files, "-o", folder / "alone")
     done = subprocess.run([folder / "alone"], input=np.ascontiguousarray(inputs).tobytes(), capture_output=True)
     shutil.rmtree(folder)
     assert done.returncode == 0, done.stderr.decode()
@@ -62,12 +62,11 @@ def bench() -> Path:
 
 
 @cache
-def _kernels() -> Path:
+def _kernels(*flags: str) -> Path:
     """All of them, in one archive."""
-    folder = bench() / "kernels"
-    folder.mkdir()
+    folder = Path(mkdtemp(dir=bench()))
     for path in (C / "kernels").glob("*.c"):
-        gcc(*STRICT, "-O2", "-fPIC", "-c", path, "-o", folder / f"{path.stem}.o")
+        gcc(*STRICT, *flags, "-c", path, "-o", folder / f"{path.stem}.o")
     subprocess.run(["ar", "rcs", folder / "kernels.a", *folder.glob("*.o")], check=True)
     return folder / "kernels.a"
 
@@ -79,7 +78,7 @@ def _library(content: bytes) -> Any:
         folder.mkdir()
         files = list(_written(program_of(graph_of(content, "model")), folder))
         whole = ("-shared", "-fPIC", "-Wl,-Bsymbolic", "-o", folder / "model.so")
-        gcc(*STRICT, *_places(folder), *files, HARNESS, _kernels(), *whole)
+        gcc(*STRICT, *_places(folder), *files, HARNESS, _kernels("-O2", "-fPIC"), *whole)
     return ctypes.CDLL(str(folder / "model.so"))
 
 

@@ -622,9 +622,9 @@ def inputs_of(content: bytes, count: int, seed: int = 0) -> Any:
     return codes_like(random, sizes, np.dtype(entry["dtype"]).name)
 
 
-def ask(content: bytes, inputs: Any) -> Any:
+def ask(content: bytes, inputs: Any, arena: int = ARENA) -> Any:
     """What TFLite Micro answers to each input: (count, *shape) of its output."""
-    interpreter = opened(content)
+    interpreter = opened(content, arena)
     answers = []
     for one in inputs:
         interpreter.set_input(one, 0)

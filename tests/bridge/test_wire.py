@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from samewhy_bridge.about import read_about
 from samewhy_bridge.frames import MARK, NO_SEQUENCE, VERSION, Event, Frame, Kind, Reader, Refusal, Text, crc16, stuffed
+from samewhy_edge.quant import Affine
 from tests.bridge.boards import needs_gcc, running, scores, some_codes
 
 pytestmark = needs_gcc
@@ -71,25 +72,14 @@ def test_a_board_says_what_it_is(line: Line) -> None:
     assert (answer.kind, answer.sequence) == (Kind.INFO | Kind.ANSWER, 300)
     about = read_about(answer.body[:-4])
     assert about.sha256 == SHA
-    assert (about.file_bytes, about.arena_bytes, about.constant_bytes, about.macs, about.layers) == (
-        4321,
-        1600,
-        40,
-        7840,
-        2,
-    )
+    assert (about.file_bytes, about.arena_bytes, about.constant_bytes) == (4321, 1600, 40)
+    assert (about.macs, about.layers) == (7840, 2)
     assert (about.batch, about.room, about.tick_rate, about.ascii) == (1, 1024, 1_000_000, True)
     assert (about.sample, about.classes) == ((28, 28, 1), 10)
-    assert (about.input.scale, about.input.zero_point, about.output.scale, about.output.zero_point) == (
-        2**-8,
-        -128,
-        2**-4,
-        3,
-    )
-    assert (about.runtime, about.kernels, about.machine, about.name) == (
-        *("samewhy-c", "generated-c"),
-        *("unnamed board", "hash"),
-    )
+    assert about.input.coding() == Affine(2**-8, -128, "int8")
+    assert about.output.coding() == Affine(2**-4, 3, "int8")
+    assert (about.runtime, about.kernels) == ("samewhy-c", "generated-c")
+    assert (about.machine, about.name) == ("unnamed board", "hash")
     assert answer.body[-4:] == question.check(SHA, answer.body[:-4]).to_bytes(4, "little")
 
 
