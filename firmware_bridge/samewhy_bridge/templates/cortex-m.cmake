@@ -15,7 +15,10 @@ add_link_options($${CORE} -nostartfiles --specs=nano.specs --specs=nosys.specs -
 
 add_library(samewhy_model STATIC $model)
 target_include_directories(samewhy_model PUBLIC .)
-set_source_files_properties($hot PROPERTIES COMPILE_OPTIONS -O2) # they do nearly all work
+set(HOT $hot) # kernels that do nearly all work
+if(HOT)
+  set_source_files_properties($${HOT} PROPERTIES COMPILE_OPTIONS -O2)
+endif()
 
 add_library(samewhy_wire STATIC $wire)
 target_include_directories(samewhy_wire PUBLIC wire)
