@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, final
 
 import numpy as np
@@ -63,6 +64,7 @@ def _header(program: Program) -> str:
 #define SAMEWHY_OUTPUT_BYTES {program.output.bytes}u
 #define SAMEWHY_ARENA_BYTES {program.arena.bytes}u
 #define SAMEWHY_FILE_BYTES {program.graph.bytes}u
+#define SAMEWHY_RUNTIME "samewhy-c {version("samewhy")}"
 
 #endif
 """
@@ -126,7 +128,7 @@ def _title(program: Program, place: int) -> str:
 
 def _plain(text: str) -> str:
     """Letters that end no comment and no string."""
-    return re.sub(r"[^A-Za-z0-9_.:;/ -]|(?<=/)/|(?<=\*)/", "_", text)
+    return re.sub(r"[^A-Za-z0-9_.:;/ -]|(?<=/)/", "_", text)
 
 
 def _arguments(program: Program, place: int, call: Call, name: str, flash: Flash) -> str:

@@ -5,10 +5,12 @@ Every target gets the same C; what differs is what builds it.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import final
 
 from samewhy_bridge.chips import Chip
 from samewhy_bridge.ecosystems import arduino, esp_idf, pico, zephyr
+from samewhy_bridge.kernel_files import HOT
 from samewhy_bridge.projects import Files, Project, compiled, filled, plain, ports
 from samewhy_edge.errors import InputError, unknown
 
@@ -59,7 +61,13 @@ def cortex_m(project: Project, chip: Chip | None) -> Files:
 
 def _sources(project: Project, port: Files) -> Mapping[str, str]:
     """Lists for CMake."""
-    return {"model": compiled(project.model), "wire": compiled(project.wire_alone), "port": compiled(port)}
+    hot = {path: content for path, content in project.model.items() if PurePath(path).stem in HOT}
+    return {
+        "model": compiled(project.model),
+        "hot": compiled(hot),
+        "wire": compiled(project.wire_alone),
+        "port": compiled(port),
+    }
 
 
 TARGETS: Mapping[str, Target] = {

@@ -3,10 +3,11 @@
 import socket
 import zlib
 from collections.abc import Iterator
+from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from samewhy_bridge.about import read_about
@@ -72,7 +73,7 @@ def test_a_board_says_what_it_is(line: Line) -> None:
     assert (answer.kind, answer.sequence) == (Kind.INFO | Kind.ANSWER, 300)
     about = read_about(answer.body[:-4])
     assert about.sha256 == SHA
-    assert (about.file_bytes, about.arena_bytes, about.constant_bytes) == (4321, 1600, 40)
+    assert (about.file_bytes, about.arena_bytes, about.constant_bytes) == (4321, 1608, 40)
     assert (about.macs, about.layers) == (7840, 2)
     assert (about.batch, about.room, about.tick_rate, about.ascii) == (1, 1024, 1_000_000, True)
     assert (about.sample, about.classes) == ((28, 28, 1), 10)
@@ -201,6 +202,35 @@ def test_the_ascii_dialect_word_by_word(line: Line) -> None:
     assert [one.split()[0].rstrip(":") for one in line.text("help%")[:-1]] == [
         *("name", "profile", "timestamp", "db", "infer", "results", "help")
     ]
+
+
+FLOATS = st.floats(width=32) | st.floats(-1000, 1000, width=32)
+
+
+@pytest.fixture(scope="module")
+def floats() -> Iterator[int]:
+    with running("FLOATS") as port:
+        yield port
+
+
+@settings(max_examples=30)
+@given(st.lists(FLOATS, min_size=10, max_size=10))
+@example([0.0, -0.0, 0.0005, -0.0005, 0.00049999997, 999.9995, 1e-45, 4294968.5, 3e38, float("nan")])
+def test_real_numbers_are_told_to_three_decimals(floats: int, values: list[float]) -> None:
+    line, content = Line(floats), np.array(values, "<f4").tobytes().ljust(784, b"\0")
+    line.text("db load 784%")
+    for at in range(0, 784, 31):
+        line.text(f"db {content[at : at + 31].hex()}%")
+    found = line.text("infer 1 0%")[-2].removeprefix("m-results-[").removesuffix("]").split(",")
+    line.socket.close()
+    for value, told in zip(values, found, strict=True):
+        if not np.isfinite(value):
+            assert told == "nan"
+        elif abs(value) < 4294967:
+            assert told.startswith("-") == bool(np.signbit(value))
+            assert abs(Fraction(told) - Fraction(value)) <= Fraction(1, 2000)
+        else:
+            assert told.lstrip("-") == "4294967.295"
 
 
 def rounded(value: float) -> str:

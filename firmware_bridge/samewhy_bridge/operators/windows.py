@@ -128,6 +128,8 @@ def depthwise_conv_2d(view: View) -> Lowered:
     spec: dict[str, Field] = {
         "weights": values.reshape(-1),
         "sums": sums(view, bounded(view, bias(view, 2, outputs), columns, SPAN), factors),
+        "row_step": found.dilation[0] * source.shape[2] * source.shape[3],
+        "step": found.dilation[1] * source.shape[3],
         **found.spec("input", "output", "kernel", "stride", "dilation"),
         "input_channels": source.shape[-1],
         "output_channels": outputs,

@@ -50,22 +50,51 @@ static void say_hex(uint8_t byte) {
   samewhy_port_put((uint8_t)digits[byte & 15u]);
 }
 
-/* Three decimals, rounded half away from zero; what is beyond two millions is shown as that. */
-static void say_real(float value) {
-  const float most = 2000000.0f;
-  uint32_t thousandths;
-  if (value != value) {
-    say("nan");
-    return;
+#define MOST 0xFFFFFFFFu /* of thousandths; what is beyond is shown as that */
+
+/* A float's bits times a whole number of less than 2^29, in thousandths, rounded half up; no floating point, which many
+ * cores have to emulate. Source: IEEE 754, binary32. */
+static uint32_t in_thousandths(uint32_t bits, uint32_t times) {
+  int shift = (int)(bits >> 23 & 0xFFu);
+  uint64_t value = bits & 0x7FFFFFu;
+  if (shift) {
+    value |= 0x800000u;
+  } else {
+    shift = 1;
   }
-  if (value < 0) {
-    say("-");
-    value = -value;
+  value *= (uint64_t)1000u * times;
+  shift -= 150;
+  if (shift < -63) return 0;
+  if (shift < 0) {
+    value = (value + ((uint64_t)1 << (-shift - 1))) >> -shift;
+  } else if (value && (shift > 32 || value >> (32 - shift))) {
+    return MOST;
+  } else {
+    value <<= shift;
   }
-  thousandths = (uint32_t)((value < most ? value : most) * 1000.0f + 0.5f);
-  say_number(thousandths / 1000u);
+  return value > MOST ? MOST : (uint32_t)value;
+}
+
+static void say_thousandths(uint32_t value) {
+  say_number(value / 1000u);
   say(".");
-  for (uint32_t unit = 100u; unit; unit /= 10u) samewhy_port_put((uint8_t)('0' + thousandths / unit % 10u));
+  for (uint32_t unit = 100u; unit; unit /= 10u) samewhy_port_put((uint8_t)('0' + value / unit % 10u));
+}
+
+/* a * b / c without a division of 64 bits, which is a library of its own. */
+static uint32_t scaled(uint32_t a, uint32_t b, uint32_t c) {
+  uint64_t product = (uint64_t)a * b, rest = 0;
+  uint32_t quotient = 0;
+  for (int i = 0; i < 64; i++) {
+    rest = rest << 1 | product >> 63;
+    product <<= 1;
+    quotient <<= 1;
+    if (rest >= c) {
+      rest -= c;
+      quotient |= 1u;
+    }
+  }
+  return quotient;
 }
 
 static uint32_t microseconds;
@@ -74,7 +103,7 @@ static uint32_t microseconds;
 static void look_at_clock(void) {
   static uint32_t last;
   uint32_t now = samewhy_port_ticks(), rate = samewhy_port_tick_rate();
-  if (rate) microseconds += (uint32_t)((float)(now - last) * 1e6f / (float)rate + 0.5f);
+  if (rate) microseconds += scaled(now - last, 1000000u, rate);
   last = now;
 }
 
@@ -97,28 +126,44 @@ static uint8_t width(samewhy_type type) {
   }
 }
 
-static float score(const int8_t *at, const samewhy_end *end) {
+static int32_t code(const int8_t *at, samewhy_type type) {
   int16_t pair;
   int32_t whole;
-  float real;
-  switch (end->type) {
-    case SAMEWHY_FLOAT32:
-      memcpy(&real, at, sizeof real);
-      return real;
+  switch (type) {
     case SAMEWHY_INT32:
       memcpy(&whole, at, sizeof whole);
-      break;
+      return whole;
     case SAMEWHY_INT16:
       memcpy(&pair, at, sizeof pair);
-      whole = pair;
-      break;
+      return pair;
     case SAMEWHY_UINT8:
-      whole = (uint8_t)*at;
-      break;
+      return (uint8_t)*at;
     default:
-      whole = *at;
+      return *at;
   }
-  return (float)(whole - end->zero_point) * end->scale;
+}
+
+static void say_real(uint32_t bits) {
+  if ((bits & 0x7F800000u) == 0x7F800000u) {
+    say("nan");
+    return;
+  }
+  if (bits >> 31) say("-");
+  say_thousandths(in_thousandths(bits & 0x7FFFFFFFu, 1u));
+}
+
+static void say_score(const int8_t *at, const samewhy_end *end) {
+  uint32_t bits;
+  if (end->type == SAMEWHY_FLOAT32) {
+    memcpy(&bits, at, sizeof bits);
+    say_real(bits);
+    return;
+  }
+  int64_t steps = (int64_t)code(at, end->type) - end->zero_point;
+  uint64_t size = (uint64_t)(steps < 0 ? -steps : steps);
+  if (steps < 0) say("-");
+  memcpy(&bits, &end->scale, sizeof bits);
+  say_thousandths(size >> 29 ? MOST : in_thousandths(bits, (uint32_t)size));
 }
 
 static void results(void) {
@@ -127,7 +172,7 @@ static void results(void) {
   say("m-results-[");
   for (uint32_t at = 0; at < SAMEWHY_OUTPUT_BYTES; at += step) {
     if (at) say(",");
-    say_real(score(samewhy_output() + at, end));
+    say_score(samewhy_output() + at, end);
   }
   line("]");
 }
