@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from benchmarks.shortcut import STUDY, Twin, at_most, described, ratio, row, shares
+
 from samewhy_edge.arrays import Samples, Scores
 from samewhy_edge.fill import Mean
 from samewhy_edge.occlusion import Occlusion
