@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from samewhy_edge.arrays import Samples, Targets
 from samewhy_edge.explain import Adaptive, Explainer, again, of_targets
@@ -103,20 +104,21 @@ def interviewed(run: Run) -> Interview:
     known = (run.file.path.parent, list(asked), questions, audited.samples, targets)
     devices = [device(extra, *known) for extra in run.file.study.rung if extra.verified]
     asked += [one for one, _ in devices]
-    explained = [
-        audit.explained(
-            one,
-            questions[one.name].plan,
-            questions[one.name].digest,
-            asked,
-            others[one.name],
-            audited.samples,
-            targets,
-            made.seed,
-            twin,
-        )
-        for one in explainers
-    ]
+    with threadpool_limits(1, "blas"):  # thousands of small matrices, where threads would wait for each other
+        explained = [
+            audit.explained(
+                one,
+                questions[one.name].plan,
+                questions[one.name].digest,
+                asked,
+                others[one.name],
+                audited.samples,
+                targets,
+                made.seed,
+                twin,
+            )
+            for one in explainers
+        ]
     outputs = [subject.spec.output for subject in subjects] + [output for _, output in devices]
     interview = Interview(made, data, audited, targets, subjects, asked, explained, outputs, twin)
     write_records(run, interview)
