@@ -81,13 +81,13 @@ fix: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(VENV)/host.stamp: pyproject.toml
+$(VENV)/host.stamp: pyproject.toml data/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(PIP_FLAGS) -e '.[host]'
+	$(BIN)/pip install $(PIP_FLAGS) -e data -e '.[host]'
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml $(VENV)/host.stamp
-	$(BIN)/pip install $(PIP_FLAGS) -e '.[host,bridge,serve,dask,dev]'
+	$(BIN)/pip install $(PIP_FLAGS) -e data -e '.[host,bridge,serve,dask,dev]'
 	touch $@
 
 $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
