@@ -39,6 +39,8 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.verdicts
+	$(BIN)/python -m benchmarks.faithfulness
+	$(BIN)/python -m benchmarks.shortcut
 	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.peers
 
