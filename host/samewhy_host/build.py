@@ -18,6 +18,7 @@ from samewhy_edge.predictor import open_predictor
 from samewhy_edge.rung import artifact
 from samewhy_host import export, module_file, quantize, schemes, tensorflow_worker, train
 from samewhy_host.calibration import calibrating, shown_masked
+from samewhy_host.coded import coded_bytes
 from samewhy_host.compress import (
     Compression,
     channels,
@@ -87,12 +88,22 @@ class Builder:
             write_bytes(place, source.read_bytes())
         known = artifact(place)
         measured = json.loads(gate.read_text()) if gate else {}
-        self.made.append(Made(name, f"artifacts/{file}", known.sha256, known.bytes, parent, measured))
+        self.made.append(
+            Made(name, f"artifacts/{file}", known.sha256, known.bytes, parent, measured, coded_size(place))
+        )
         return place
 
     def parent(self) -> str | None:
         """Identity of the artifact made last."""
         return self.made[-1].sha256 if self.made else None
+
+
+def coded_size(place: Path) -> int | None:
+    """Of a file with its weights coded; None where the file cannot be read that way."""
+    try:
+        return coded_bytes(place)
+    except ArtifactError:
+        return None
 
 
 def build(file: StudyFile, folder: Path, told: Told, steps: Steps | None = None) -> tuple[Manifest, Dataset]:

@@ -9,6 +9,7 @@ The garment whose class is a canvas's label is the first that was drawn; `presen
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, final
 
 import numpy as np
@@ -95,8 +96,7 @@ def corner(place: int, drawn: NDArray[np.uint64]) -> tuple[slice, slice]:
 
 def _split(name: Name, source: Split, how: Canvases, seed: int) -> Split:
     count = how.canvases[0 if name == "train" else 1]
-    items = halved(source.samples[..., 0])
-    shapes = filled(items > 0)
+    items, shapes = _items(name)
     drawn = words((seed, STREAMS[name]), 0, count, WIDTH)
     pixels = _noise(seed, name, count, how.noise)
     owners = np.full(pixels.shape, -1, np.int8)
@@ -108,6 +108,14 @@ def _split(name: Name, source: Split, how: Canvases, seed: int) -> Split:
     masks = owners == labels[:, None, None]
     others = (owners >= 0) & ~masks
     return Split(pixels[..., None], labels, ids, masks, others, None, present, owners)
+
+
+@cache
+def _items(name: Name) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """All garments of a split, halved, and where they are."""
+    whole = embedded.fashion_mnist("unit")
+    items = halved((whole.train if name == "train" else whole.test).samples[..., 0])
+    return items, filled(items > 0)
 
 
 def _noise(seed: int, name: Name, count: int, most: float) -> NDArray[np.float32]:
@@ -140,8 +148,8 @@ def _paint(
 
 
 def f1(scores: Images, present: NDArray[np.bool_]) -> float:
-    """F1 over all classes and samples together, in [0, 1], for scores (N, K): a class is said where its score is above 0,
-    a chance of one half. NaN where nothing is present and nothing is said.
+    """F1 over all classes and samples together, in [0, 1], for scores (N, K): a class is said where its score is above
+    0, a chance of one half. NaN where nothing is present and nothing is said.
     """
     said = scores > 0
     both, either = int((said & present).sum()), int(said.sum() + present.sum())

@@ -48,5 +48,6 @@ def check_share(method: str, alpha: float, temperature: float) -> None:
     """
     if not 0 <= alpha <= 1 or not 0 < temperature < float("inf"):
         raise InputError(
-            f"{method} alpha = {alpha}, temperature = {temperature}; expected a share from 0 to 1, and a temperature above 0"
+            f"{method} alpha = {alpha}, temperature = {temperature}; expected a share from 0 to 1, and a temperature "
+            "above 0"
         )
