@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.preservation_students import DATA, EXPLAINERS, named
+from benchmarks.preservation_students import DATA, EXPLAINERS, TEACHER, named
 from benchmarks.tables import put
 from samewhy_edge.agreement import cosine, spearman
 from samewhy_edge.arrays import Maps
@@ -92,7 +92,7 @@ def asked(folder: Path, name: str, row: Row) -> Row:
         return known
     count = row["canvases"]
     known_data = data(seed, count)
-    teacher = open_predictor(f"torch:{folder / file_of(folder, seed)}.pt")
+    teacher = open_predictor(f"torch:{folder / named(seed, TEACHER, 'labels')}.pt")
     shown = audited(seed, count, teacher)
     file = deployed(folder, name, calibrating(known_data.train, shown, CALIBRATION, seed))
     predictor, test = open_predictor(f"litert:{file}?kernels={KERNELS}"), known_data.test
@@ -111,7 +111,7 @@ def asked(folder: Path, name: str, row: Row) -> Row:
 @cache
 def teacher_maps(folder: Path, seed: int, count: int, name: str) -> Maps:
     """Of the float teacher."""
-    teacher = open_predictor(f"torch:{folder / file_of(folder, seed)}.pt")
+    teacher = open_predictor(f"torch:{folder / named(seed, TEACHER, 'labels')}.pt")
     shown = audited(seed, count, teacher)
     explainer = next(one for one in EXPLAINERS if one.name == name)
     return explain(teacher, shown.samples, shown.labels, explainer, seed)

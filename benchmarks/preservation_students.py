@@ -47,7 +47,7 @@ from samewhy_host.module_file import Recipe, load_module, save_module
 from samewhy_host.train import Train, train
 
 SEEDS = (1, 2, 3, 4, 5)
-EPOCHS = 30
+EPOCHS, BATCH = 24, 128
 DATA = Canvases()
 EXPLAINERS: tuple[Explainer, ...] = (
     Occlusion(window=(4,), stride=(4,)),
@@ -101,14 +101,14 @@ class Job:
 
 def named(seed: int, recipe: str, loss: str) -> str:
     """What the files of a network are called."""
-    short = loss.replace(",", "").replace(" + ", "+").replace(" ", "-")
+    short = loss.replace(",", "").replace(" + ", "-and-").replace(" ", "-")
     return f"{seed}--{recipe}--{short}"
 
 
 def recipes(epochs: int) -> dict[str, Compression]:
-    """Ways to compress; those that cut take a third of the epochs, in rounds a third altogether."""
-    fine, rounds = (Train(max(1, epochs // part), 64, 0.003, flip=False) for part in (2, 8))
-    whole = Train(epochs, 64, 0.006, flip=False)
+    """Ways to compress; those that cut take half of the epochs, rounds altogether."""
+    fine, rounds = (Train(max(1, epochs // part), BATCH, 0.003, flip=False) for part in (2, 8))
+    whole = Train(epochs, BATCH, 0.006, flip=False)
     return {
         "vgg-quarter": Student("vgg", options={"divide": 4}, train=whole),
         "magnitude-95": Magnitude(0.95, rounds, rounds=4),
@@ -133,7 +133,7 @@ def teach(job: Job) -> None:
     recipe = Recipe("samewhy_host.zoo.vgg:vgg", {"classes": len(known.classes), "channels": 1}, known.sample)
     torch.manual_seed(job.seed)
     module = recipe.build()
-    how = Train(job.epochs, 64, 0.006, flip=False)
+    how = Train(job.epochs, BATCH, 0.006, flip=False)
     train(module, known.train, how, job.seed, job.folder / "checkpoints" / f"{job.name}.pt", device=device())
     save_module(job.file, recipe, module)
     write_json(job.found, {**known_of(job), **measured(module, module, known.test)})
