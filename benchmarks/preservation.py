@@ -177,7 +177,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
     parser.add_argument("--losses", nargs="+", default=list(ASKED))
     options = parser.parse_args()
-    rows = json.loads((options.folder / "students.json").read_text())["rows"]
+    rows = [json.loads(one.read_text()) for one in sorted(options.folder.glob("*--*--*.json"))]
     put("preservation-inside", list(table(rows, INSIDE)))
     put("preservation-inside-apart", list(differences(rows, INSIDE)))
     wanted = [row for row in rows if row["seed"] in options.seeds and row["loss"] in (*options.losses, "labels")]

@@ -35,8 +35,8 @@ def complexity(one: Map, mode: Mode = "corrected") -> float:
 
 
 def drop(before: Scores, after: Scores, target: int, mode: Mode = "corrected") -> float:
-    """What showing the explained part alone costs, as a share, in [0, 1], from scores (K,): of the target's probability;
-    as published, of the largest score. NaN where there was nothing to lose.
+    """What showing the explained part alone costs, as a share, in [0, 1], from scores (K,): of the target's
+    probability; as published, of the largest score. NaN where there was nothing to lose.
     """
     if mode == "published":
         had, has = float(before.max()), float(after.max())
