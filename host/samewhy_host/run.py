@@ -120,7 +120,7 @@ def interviewed(run: Run) -> Interview:
             for one in explainers
         ]
     outputs = [subject.spec.output for subject in subjects] + [output for _, output in devices]
-    interview = Interview(made, data, audited, targets, subjects, asked, explained, outputs, twin)
+    interview = Interview(made, data, audited.about(targets), targets, subjects, asked, explained, outputs, twin)
     write_records(run, interview)
     return interview
 
@@ -198,7 +198,8 @@ def audited(run: Run) -> dict[str, Any]:
     settings, made = run.file.study.audit, interview.manifest
     run.show.line("audit: comparing maps")
     places = interview.data.test.places(made.audit)
-    rows = audit.rung_rows(interview.asked, interview.data.test, places)
+    coded = {one.sha256: one.coded for one in made.artifacts}
+    rows = audit.rung_rows(interview.asked, interview.data.test, places, coded)
     shown = audit.gallery(interview.asked, interview.explained[0], rows, settings.gallery)
     checked = cross_check(run, interview, shown)
     judged = judgements(run, interview)

@@ -12,6 +12,7 @@ from samewhy_edge.files import sha256
 from samewhy_edge.methods import DEFAULTS, explainers_from
 from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
+from samewhy_host.compress.tuning import Tuning, divided
 from samewhy_host.data.sources import Data
 from samewhy_host.judging import Faithfulness
 from samewhy_host.schemes import Quantize
@@ -100,7 +101,17 @@ class Study:
         Raises:
             InputError: an unknown method or parameter.
         """
-        return [(str(table.get("method")), variant(COMPRESSIONS, table, "compress")) for table in self.compress]
+        return [
+            (str(table.get("method")), variant(COMPRESSIONS, divided(table)[0], "compress")) for table in self.compress
+        ]
+
+    def tunings(self) -> list[Tuning]:
+        """What teaches after each compression, in the order of the file.
+
+        Raises:
+            InputError: an unknown objective or parameter.
+        """
+        return [divided(table)[1] for table in self.compress]
 
 
 @final
@@ -151,6 +162,7 @@ def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFil
             )
     study.explainers()
     study.compressions()
+    study.tunings()
     fits(study)
     return StudyFile(path, sha256(content), study, content)
 
