@@ -76,7 +76,7 @@ def test_an_estimate_is_on_the_safe_side_and_not_far_off() -> None:
     program = program_of(read_graph(DS_CNN))
     for family in ("m3",):
         guess, known = estimated(program, family), measured(DS_CNN, program, family)
-        assert known.code <= guess.code <= 1.3 * known.code
+        assert known.code <= guess.code <= 1.6 * known.code
         assert known.buffers <= guess.buffers <= known.buffers + 500
         assert (known.constants, known.arena, known.stack) == (guess.constants, guess.arena, guess.stack)
 
