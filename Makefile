@@ -92,7 +92,7 @@ $(VENV)/dev.stamp: pyproject.toml $(VENV)/host.stamp
 	$(BIN)/pip install $(PIP_FLAGS) -e data -e '.[host,bridge,serve,dask,dev]'
 	touch $@
 
-$(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host -name '*.py')
+$(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host firmware_bridge -name '*.py')
 	$(PYTHON) -m venv $(BASE_VENV)
 	$(BASE_VENV)/bin/pip install $(PIP_FLAGS) --force-reinstall --no-deps .
 	$(BASE_VENV)/bin/pip install $(PIP_FLAGS) . pytest hypothesis

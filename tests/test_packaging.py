@@ -30,13 +30,19 @@ def data_wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
 
 
 def test_the_wheel_holds_the_parts_and_nothing_else(wheel: dict[str, int]) -> None:
-    assert {name.partition("/")[0].partition("-")[0] for name in wheel} == {"samewhy_edge", "samewhy_host", "samewhy"}
+    parts = {"samewhy_edge", "samewhy_host", "samewhy_bridge", "samewhy"}
+    assert {name.partition("/")[0].partition("-")[0] for name in wheel} == parts
 
 
 def test_what_is_not_python_travels_too(wheel: dict[str, int]) -> None:
     for name in (
         "samewhy_edge/py.typed",
         "samewhy_host/py.typed",
+        "samewhy_bridge/py.typed",
+        "samewhy_bridge/parts.toml",
+        "samewhy_bridge/c/port/port_arduino.cpp",
+        "samewhy_bridge/templates/arduino/serve.ino",
+        "samewhy_bridge/templates/zephyr/Kconfig",
         "samewhy_host/report/page.html.j2",
         "samewhy_host/report/page.css",
         "samewhy_host/report/viewer.js",

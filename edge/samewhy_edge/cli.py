@@ -301,10 +301,18 @@ def _warned(
     sys.stderr.write(warnings.formatwarning(message, category, filename, lineno, line))
 
 
+def _add(name: str, verb: Any) -> None:
+    """A verb, or a group of them below one name."""
+    if isinstance(verb, typer.Typer):
+        app.add_typer(verb, name=name)
+    else:
+        app.command(name)(verb)
+
+
 def main() -> None:
     """Run the command line: a sentence and exit code 2 for what the user can mend, 130 when interrupted."""
     for point in sorted(entry_points(group=VERBS), key=lambda point: point.name):
-        app.command(point.name)(point.load())
+        _add(point.name, point.load())
     warnings.showwarning = _warned
     try:
         app()

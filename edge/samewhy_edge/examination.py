@@ -5,7 +5,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ def look(path: Path, kernels: str) -> Findings:
     )
     sample, classes = fixed_shapes(entry, exit_)
     ends = encoding(entry), encoding(exit_)
-    refuse_memory(interpreter, entry, exit_)
+    refuse_memory(asking(interpreter, entry, exit_))
     return Findings(sample, classes, *ends, operators)
 
 
@@ -101,8 +101,8 @@ def encoding(tensor: dict[str, Any]) -> tuple[str, float, int]:
     return kind.name, float(scale), int(zero_point)
 
 
-def refuse_memory(interpreter: Any, entry: dict[str, Any], exit_: dict[str, Any]) -> None:
-    """Ask A, B, A: a predictor answers A the same way twice. Also shows that asking does not crash."""
+def asking(interpreter: Any, entry: dict[str, Any], exit_: dict[str, Any]) -> Callable[[int], NDArray[Any]]:
+    """What answers an input that is one number everywhere."""
 
     def ask(value: int) -> NDArray[Any]:
         interpreter.set_tensor(entry["index"], np.full(entry["shape"], value, entry["dtype"]))
@@ -110,6 +110,14 @@ def refuse_memory(interpreter: Any, entry: dict[str, Any], exit_: dict[str, Any]
         answer: NDArray[Any] = interpreter.get_tensor(exit_["index"])
         return answer
 
+    return ask
+
+
+def refuse_memory(ask: Callable[[int], NDArray[Any]]) -> None:
+    """Ask A, B, A: a predictor answers A the same way twice. Also shows that asking does not crash.
+
+    `ask` gives the answer to an input that is one number everywhere.
+    """
     first, _, again = ask(1), ask(100), ask(1)
     if first.tobytes() != again.tobytes():
         raise ArtifactError(

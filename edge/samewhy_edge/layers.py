@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_edge import litert
-from samewhy_edge.arrays import Codes, Samples
+from samewhy_edge.arrays import Codes
 from samewhy_edge.errors import InputError
-from samewhy_edge.quant import affine
-
-HIDDEN = ("xnnpack",)  # kernels that take several operators at once and keep what is between them to themselves
 
 
 @final
@@ -22,7 +17,7 @@ class Layer:
     """An output of an operator: its place in the order of execution, and what the tensor held for each sample."""
 
     place: int
-    operator: str
+    operator: str  # empty where whoever tells does not know
     tensor: str
     values: NDArray[Any]  # (N, ...), codes or real numbers
 
@@ -66,55 +61,36 @@ def difference(first: Codes, second: Codes) -> Difference:
     )
 
 
-def layers(path: Path, kernels: str, samples: Samples) -> list[Layer]:
-    """Every operator's outputs for samples (N, *S, C), in the order of execution.
-
-    Raises:
-        InputError: kernels that keep what is between operators to themselves.
-    """
-    if kernels in HIDDEN:
-        raise InputError(f"{kernels} kernels join operators, so tensors between them cannot be read; expected others")
-    interpreter = litert.load(path, kernels, tensors=True)
-    interpreter.allocate_tensors()
-    (entry,), details = interpreter.get_input_details(), interpreter.get_tensor_details()
-    named = {detail["index"]: detail["name"] for detail in details}
-    ends = [
-        (place, operator["op_name"], int(index))
-        for place, operator in enumerate(interpreter._get_ops_details())
-        for index in operator["outputs"]
-    ]
-    rows: list[list[NDArray[Any]]] = [[] for _ in ends]
-    for sample in samples:
-        interpreter.set_tensor(entry["index"], encoded(sample[None], entry))
-        interpreter.invoke()
-        for row, (_, _, index) in zip(rows, ends, strict=True):
-            row.append(interpreter.get_tensor(index).copy())
-    return [
-        Layer(place, operator, named[index], np.stack(row))
-        for (place, operator, index), row in zip(ends, rows, strict=True)
-    ]
-
-
-def encoded(values: Samples, detail: dict[str, Any]) -> NDArray[Any]:
-    """Samples as the codes of a tensor, by its details."""
-    coding = affine(detail["dtype"], *detail["quantization"])
-    return coding.encode(values) if coding else values
-
-
 def parted(first: Sequence[Layer], second: Sequence[Layer]) -> list[tuple[Layer, Difference]]:
     """Every integer layer with its difference, in order; the first whose `differing` is not 0 is where two runs part.
+
+    A board knows neither the operator's name nor the tensor's shape: there the other side's hold.
 
     Raises:
         InputError: the layers are not those of one file.
     """
-    if [(one.place, one.operator) for one in first] != [(one.place, one.operator) for one in second]:
+    if len(first) != len(second) or not all(map(alike, first, second)):
         raise InputError(
             f"{len(first)} layers ({told(first)}) beside {len(second)} ({told(second)}); expected those of one file"
         )
     pairs = [(a, b) for a, b in zip(first, second, strict=True) if a.values.dtype.kind in "iu"]
-    return [(a, difference(a.values, b.values)) for a, b in pairs]
+    return [(a if a.operator else b, difference(*in_rows(a, b))) for a, b in pairs]
+
+
+def alike(first: Layer, second: Layer) -> bool:
+    """Whether both can be the same operator's."""
+    unknown = not first.operator or not second.operator
+    return first.place == second.place and (unknown or first.operator == second.operator)
+
+
+def in_rows(first: Layer, second: Layer) -> tuple[Codes, Codes]:
+    """Codes of two layers, in rows where one of them does not know its shape."""
+    if first.operator and second.operator:
+        return first.values, second.values
+    ours, theirs = (one.values.reshape(len(one.values), -1) for one in (first, second))
+    return ours, theirs
 
 
 def told(found: Sequence[Layer]) -> str:
     """The first operators, for a message."""
-    return ", ".join(one.operator for one in found[:3]) + (", ..." if len(found) > 3 else "")
+    return ", ".join(one.operator or "unnamed" for one in found[:3]) + (", ..." if len(found) > 3 else "")

@@ -5,6 +5,7 @@ nobody sees.
 """
 
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from samewhy_edge import quarantine
 from samewhy_edge.address import Address
 from samewhy_edge.arrays import Samples, Scores
+from samewhy_edge.errors import InputError
+from samewhy_edge.layers import Layer
 from samewhy_edge.predictor import Spec, Subject
 from samewhy_edge.quant import Affine, affine
 from samewhy_edge.rung import Rung, artifact, machine
@@ -33,6 +36,7 @@ KERNELS = {
     "builtin": runtime.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
     "reference": runtime.OpResolverType.BUILTIN_REF,
 }
+HIDDEN = ("xnnpack",)  # kernels that take several operators at once and keep what is between them to themselves
 
 
 def open_litert(address: Address) -> Subject:
@@ -52,7 +56,8 @@ def open_litert(address: Address) -> Subject:
     entry, exit_ = affine(*found.input), affine(*found.output)
     rung = Rung(known, f"{RUNTIME} {version(RUNTIME)}", kernels, machine())
     ask = LiteRT(path, kernels, threads, entry, exit_, found.input[0], found.classes)
-    return Subject(Spec(found.sample, found.classes, rung, entry, exit_), ask, ask.coded if entry else None)
+    spec = Spec(found.sample, found.classes, rung, entry, exit_)
+    return Subject(spec, ask, ask.coded if entry else None, layers=partial(layers, path, kernels))
 
 
 def load(path: Path, kernels: str, threads: int = 1, tensors: bool = False) -> Any:
@@ -129,3 +134,41 @@ class LiteRT:
         (entry,), (exit_,) = interpreter.get_input_details(), interpreter.get_output_details()
         self._ends = entry["index"], exit_["index"]
         return interpreter
+
+
+def layers(path: Path, kernels: str, samples: Samples) -> list[Layer]:
+    """Every operator's outputs for samples (N, *S, C), in the order of execution.
+
+    Raises:
+        InputError: kernels that keep what is between operators to themselves.
+    """
+    if kernels in HIDDEN:
+        raise InputError(
+            f"{kernels} kernels join operators, so tensors between them cannot be read; expected others, "
+            "such as kernels=reference"
+        )
+    interpreter = load(path, kernels, tensors=True)
+    interpreter.allocate_tensors()
+    (entry,), details = interpreter.get_input_details(), interpreter.get_tensor_details()
+    named = {detail["index"]: detail["name"] for detail in details}
+    ends = [
+        (place, operator["op_name"], int(index))
+        for place, operator in enumerate(interpreter._get_ops_details())
+        for index in operator["outputs"]
+    ]
+    rows: list[list[NDArray[Any]]] = [[] for _ in ends]
+    for sample in samples:
+        interpreter.set_tensor(entry["index"], encoded(sample[None], entry))
+        interpreter.invoke()
+        for row, (_, _, index) in zip(rows, ends, strict=True):
+            row.append(interpreter.get_tensor(index).copy())
+    return [
+        Layer(place, operator, named[index], np.stack(row))
+        for (place, operator, index), row in zip(ends, rows, strict=True)
+    ]
+
+
+def encoded(values: Samples, detail: dict[str, Any]) -> NDArray[Any]:
+    """Samples as the codes of a tensor, by its details."""
+    coding = affine(detail["dtype"], *detail["quantization"])
+    return coding.encode(values) if coding else values

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from samewhy_edge.address import Address, parse_address
 from samewhy_edge.arrays import Codes, Samples, Scores
 from samewhy_edge.errors import AddressError, ExtraError, InputError, unknown
+from samewhy_edge.layers import Layer
 from samewhy_edge.quant import Affine
 from samewhy_edge.rung import Rung
 
@@ -46,6 +47,18 @@ class Coded(Protocol):
         ...
 
 
+class Layered(Protocol):
+    """What the same black box has inside."""
+
+    def __call__(self, samples: Samples, /) -> list[Layer]:
+        """Every operator's outputs for samples (N, *S, C), in the order of execution.
+
+        Raises:
+            InputError: it keeps what is between operators to itself.
+        """
+        ...
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -53,7 +66,7 @@ class Subject:
 
     A runtime with an integer input may name `coded` too; then masked samples are encoded as they are blended. Both give
     the same scores. `at_once` threads may ask it at the same time. What stands for several devices tells in `answered`
-    how many queries each of them has answered so far.
+    how many queries each of them has answered so far. What can tell the inner tensors of its file names `layers`.
     """
 
     spec: Spec
@@ -61,6 +74,7 @@ class Subject:
     coded: Coded | None = None
     at_once: int = 1
     answered: Callable[[], Mapping[str, int]] | None = None
+    layers: Layered | None = None
 
     def __call__(self, samples: Samples, /) -> Scores:
         """Scores of shape (N, K) for samples of shape (N, *S, C).

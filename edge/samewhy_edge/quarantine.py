@@ -1,16 +1,17 @@
 """Foreign files are first opened in a process of their own, so that one that crashes the interpreter is an error.
 
-That process runs `samewhy_edge.examination`, which prints what it found as a line of JSON.
+That process runs a module such as `samewhy_edge.examination`, which prints what it found as a line of JSON.
 """
 
 import json
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 from samewhy_edge.errors import ArtifactError
 
@@ -36,7 +37,27 @@ def examine(path: Path, kernels: str, sha256: str) -> Findings:
     Raises:
         ArtifactError: the file is broken, crashes or hangs the interpreter, or cannot be asked as a black box.
     """
-    command = [sys.executable, "-m", "samewhy_edge.examination", str(path), kernels]
+    return findings(found_of("samewhy_edge.examination", path, kernels))
+
+
+def findings(found: Mapping[str, Any]) -> Findings:
+    """As an examination printed them."""
+    return Findings(
+        sample=tuple(found["sample"]),
+        classes=found["classes"],
+        input=tuple(found["input"]),
+        output=tuple(found["output"]),
+        operators=tuple(found["operators"]),
+    )
+
+
+def found_of(module: str, path: Path, *more: str) -> Mapping[str, Any]:
+    """What a module prints of a file, in a process of its own: ``python -m MODULE FILE ...``.
+
+    Raises:
+        ArtifactError: as `examine`; with ``refused``, the reason that it printed.
+    """
+    command = [sys.executable, "-m", module, str(path), *more]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired as error:
@@ -52,13 +73,7 @@ def examine(path: Path, kernels: str, sha256: str) -> Findings:
     if done.returncode or not lines:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise ArtifactError(f"{path}: {last}")
-    answer = json.loads(lines[-1])
+    answer: Mapping[str, Any] = json.loads(lines[-1])
     if "refused" in answer:
         raise ArtifactError(f"{path}: {answer['refused']}")
-    return Findings(
-        sample=tuple(answer["sample"]),
-        classes=answer["classes"],
-        input=tuple(answer["input"]),
-        output=tuple(answer["output"]),
-        operators=tuple(answer["operators"]),
-    )
+    return answer

@@ -19,7 +19,7 @@ from samewhy_edge.errors import ArtifactError, InputError
 from samewhy_edge.explain import Explainer, again, estimated, knowing, of_targets
 from samewhy_edge.files import write_json, write_npz
 from samewhy_edge.journal import Memory, name_of, remembered
-from samewhy_edge.layers import difference, layers, parted
+from samewhy_edge.layers import Layer, difference, parted
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.query import ask
@@ -32,6 +32,7 @@ FILE = "verify.json"
 CHUNK = 50  # test samples at a time
 LOOSE = ("builtin",)  # kernels that give other codes on other architectures
 SOFTMAX = 1  # steps by which a softmax may differ: it is no integer arithmetic
+KIN = ({"samewhy-c", "tflite-micro"},)  # runtimes that promise each other's codes
 
 Row = dict[str, Any]
 Bar = Callable[[str, int], Callable[[int], object]]  # name and total give what advances it
@@ -60,26 +61,56 @@ def verify(bundle: Bundle, folder: Path, kernels: Sequence[str] = (), bar: Bar =
     if not wanted or set(kernels) - {one.kernels for one in bundle.index.rungs}:
         known = sorted({one.kernels for one in bundle.index.rungs})
         raise InputError(f"--kernels {', '.join(kernels) or 'none'}; the bundle has rungs of: {', '.join(known)}")
-    rows = [verified(bundle, one, folder, bar) for one in wanted]
+    return written(bundle, folder, machine(), [opened(bundle, one, folder, bar) for one in wanted])
+
+
+def verify_on(bundle: Bundle, subject: Subject, folder: Path, bar: Bar = lambda *_: lambda _: None) -> Row:
+    """Verify what a board holds, beside every rung of the same file; write ``verify.json`` and the records.
+
+    Raises:
+        InputError: the bundle has no such file, or masks that are not the workstation's.
+        OutputError: the folder cannot be written.
+    """
+    held = subject.spec.rung
+    wanted = [one for one in bundle.index.rungs if one.sha256 == held.artifact.sha256]
+    if not wanted:
+        known = ", ".join(f"{one.name} {one.sha256[:12]}" for one in bundle.index.rungs)
+        raise InputError(
+            f"{subject.spec.wire}: holds model {held.artifact.sha256[:12]}; the bundle has {known}; flash one of these"
+        )
+    return written(bundle, folder, held.machine, [verified(bundle, one, subject, folder, bar) for one in wanted])
+
+
+def written(bundle: Bundle, folder: Path, where: str, rows: Sequence[Row]) -> Row:
+    """``verify.json``."""
     table = {
         "schema": SCHEMA,
         "bundle": bundle.sha256,
         "study": bundle.index.study,
-        "machine": machine(),
-        "rungs": rows,
+        "machine": where,
+        "rungs": list(rows),
         "passed": all(row["passed"] for row in rows),
     }
     write_json(folder / FILE, table)
     return table
 
 
-def verified(bundle: Bundle, one: Bundled, folder: Path, bar: Bar) -> Row:
+def opened(bundle: Bundle, one: Bundled, folder: Path, bar: Bar) -> Row:
     """What this machine makes of a rung; a file that cannot be opened here says why."""
-    known = {"name": one.name, "kernels": one.kernels, "file": one.file, "sha256": one.sha256}
     try:
         subject = open_predictor(f"litert:{bundle.model(one)}?kernels={one.kernels}")
     except ArtifactError as error:
-        return {**known, "why_not": str(error), "passed": False}
+        return {**known_of(one), "why_not": str(error), "passed": False}
+    return verified(bundle, one, subject, folder, bar)
+
+
+def known_of(one: Bundled) -> Row:
+    """What the bundle says of a rung."""
+    return {"name": one.name, "kernels": one.kernels, "file": one.file, "sha256": one.sha256}
+
+
+def verified(bundle: Bundle, one: Bundled, subject: Subject, folder: Path, bar: Bar) -> Row:
+    """What a subject that is to be a rung makes of it."""
     memory = Memory.resumed(subject.spec, folder / "journal" / name_of(subject.spec))
     here = Here(bundle, one, remembered(subject, memory), folder, bar)
     promises = [asdict(check) for check in check_predictor(subject, bundle.samples[:2])]
@@ -87,7 +118,7 @@ def verified(bundle: Bundle, one: Bundled, folder: Path, bar: Bar) -> Row:
     parting = parting_of(here)
     explained = [explain_here(here, asked) for asked in bundle.index.explainers]
     return {
-        **known,
+        **known_of(one),
         "why_not": None,
         "runtime": subject.spec.rung.runtime,
         "output": None if subject.spec.output is None else asdict(subject.spec.output),
@@ -154,10 +185,10 @@ def share(right: NDArray[np.bool_]) -> float:
 def parting_of(here: Here) -> Row | None:
     """The first operator whose output differs from the workstation's, and how each does; None where hidden."""
     theirs = here.bundle.layers(here.bundled.name)
-    if theirs is None:
+    if theirs is None or here.subject.layers is None:
         return None
     samples = here.bundle.samples[: len(theirs[0].values)]
-    rows = parted(theirs, layers(here.bundle.model(here.bundled), here.bundled.kernels, samples))
+    rows = parted(*common(theirs, here.subject.layers(samples)))
     first = next((layer.name for layer, found in rows if found.differing), None)
     return {
         "samples": len(samples),
@@ -169,13 +200,23 @@ def parting_of(here: Here) -> Row | None:
     }
 
 
+def common(theirs: Sequence[Layer], ours: Sequence[Layer]) -> tuple[list[Layer], list[Layer]]:
+    """Layers of the operators that both tell, where each has one output; all where both tell all."""
+    if len(theirs) == len(ours):
+        return list(theirs), list(ours)
+    mine, yours = ({one.place: one for one in side} for side in (ours, theirs))
+    both = [place for place in yours if place in mine]
+    return [yours[place] for place in both], [mine[place] for place in both]
+
+
 def equal_enough(one: Bundled, runtime: str, codes: Mapping[str, Any], parting: Mapping[str, Any] | None) -> bool:
     """Whether what is promised to be the same on every machine is: codes of all kernels but the loose ones.
 
     A softmax is no integer arithmetic and may be a step away, real numbers as far as another order of sums takes them.
-    Another runtime, such as tflite-runtime where the workstation had LiteRT, promises nothing.
+    Another runtime, such as tflite-runtime where the workstation had LiteRT, promises nothing, unless they are kin.
     """
-    if codes["equal"] or one.kernels in LOOSE or one.runtime.split()[0] != runtime.split()[0]:
+    there, here = one.runtime.split()[0], runtime.split()[0]
+    if codes["equal"] or one.kernels in LOOSE or (there != here and {there, here} not in KIN):
         return True
     if "bound" in codes:
         return bool(codes["largest_difference"] <= codes["bound"])

@@ -12,7 +12,7 @@ from samewhy_edge.bundle import Asked, Bundled, Index, pack
 from samewhy_edge.errors import InputError
 from samewhy_edge.explain import Adaptive, of_targets
 from samewhy_edge.files import npz_bytes, sha256
-from samewhy_edge.layers import HIDDEN, layers
+from samewhy_edge.litert import HIDDEN, layers
 from samewhy_host.run import Interview, Run, interviewed
 
 LAYERED = 4  # audited samples whose inner tensors go along

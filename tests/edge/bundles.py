@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from samewhy_edge.bundle import Asked, Bundled, Index, pack
 from samewhy_edge.explain import Explainer, adapted, estimated, explainer_from, knowing, located, of_targets
 from samewhy_edge.files import npz_bytes
-from samewhy_edge.layers import layers
+from samewhy_edge.litert import layers
 from samewhy_edge.plan import digest
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.query import ask

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from samewhy_edge.errors import InputError
-from samewhy_edge.layers import Layer, difference, layers, parted
+from samewhy_edge.layers import Layer, difference, parted
+from samewhy_edge.litert import layers
 from samewhy_edge.predictor import open_predictor
 
 FILE = Path("models/fashion_ds_cnn/int8.tflite")

@@ -6,7 +6,7 @@ import pytest
 
 from samewhy_edge import quarantine
 from samewhy_edge.errors import ArtifactError
-from samewhy_edge.examination import fixed_shapes, reason, refuse_memory, refuse_operators
+from samewhy_edge.examination import asking, fixed_shapes, reason, refuse_memory, refuse_operators
 from tests.golden import FILES
 
 # What runs in quarantine is replaced by a shell script, for what no file does reliably.
@@ -105,9 +105,9 @@ class FakeInterpreter:
 
 def test_a_memory_that_no_operator_tells_of_is_found_by_asking() -> None:
     entry, exit_ = {"index": 0, "shape": [1, 2, 1], "dtype": np.int8}, {"index": 1}
-    refuse_memory(FakeInterpreter(memory=False), entry, exit_)
+    refuse_memory(asking(FakeInterpreter(memory=False), entry, exit_))
     with pytest.raises(ArtifactError, match="stateful: the same sample got another answer the second time; expected"):
-        refuse_memory(FakeInterpreter(memory=True), entry, exit_)
+        refuse_memory(asking(FakeInterpreter(memory=True), entry, exit_))
 
 
 def ends(entry: list[int], exit_: list[int]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The microcontroller part of samewhy: C out, boards and wires in."""

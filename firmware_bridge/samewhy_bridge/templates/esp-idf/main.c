@@ -1,0 +1,7 @@
+#include "samewhy_wire.h"
+
+void app_main(void) {
+  samewhy_port_init();
+  samewhy_wire_start();
+  for (;;) samewhy_wire_poll();
+}
