@@ -24,10 +24,10 @@ def differ(first: Subject, second: Subject, samples: Samples) -> Row:
     """
     same_file(first, second)
     ours, theirs = (numbered(inner(one, samples)) for one in (first, second))
-    both = [key for key in ours if key in theirs]
+    pairs = [(layer, theirs[key]) for key, layer in ours.items() if key in theirs]
     rows = [
         {"place": layer.place, "operator": layer.operator, "tensor": layer.tensor, **found.row()}
-        for layer, found in parted([ours[key] for key in both], [theirs[key] for key in both])
+        for layer, found in parted([told(one, other) for one, other in pairs], [told(b, a) for a, b in pairs])
     ]
     if not rows:
         raise InputError("no layer of integers that both runtimes tell; expected a file of integers, quantize it first")
@@ -75,6 +75,22 @@ def numbered(layers: Sequence[Layer]) -> Numbered:
         found[layer.place, seen[layer.place]] = layer
         seen[layer.place] += 1
     return found
+
+
+def told(layer: Layer, other: Layer) -> Layer:
+    """A layer as both tell it: a board knows its tensors by number, and as so many bytes.
+
+    Raises:
+        InputError: two sizes.
+    """
+    if layer.values.size != other.values.size:
+        raise InputError(
+            f"layer {layer.name or other.name} has {layer.values.size} and {other.values.size} codes; "
+            "expected those of one file"
+        )
+    named = layer if layer.operator else other
+    shape = max(layer.values.shape, other.values.shape, key=len)
+    return Layer(layer.place, named.operator, named.tensor, layer.values.reshape(shape))
 
 
 def run_row(subject: Subject, own: Numbered, other: Numbered) -> Row:

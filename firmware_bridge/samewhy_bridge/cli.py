@@ -2,6 +2,7 @@
 
 import typer
 
+from samewhy_bridge.cli_fit import fit
 from samewhy_bridge.cli_generate import generate
 from samewhy_bridge.cli_run import run
 from samewhy_bridge.cli_verify import verify
@@ -11,6 +12,7 @@ firmware = typer.Typer(
     no_args_is_help=True,
 )
 firmware.command()(generate)
+firmware.command()(fit)
 firmware.command()(run)
 firmware.command()(verify)
 

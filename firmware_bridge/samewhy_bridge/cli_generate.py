@@ -20,10 +20,11 @@ def generate(
 
     made = generated(model, target, chip, out)
     operators = sum(made["operators"].values())
+    by = f"{len(made['kernels'])} kernels" if "kernels" in made else made["runtime"]
     stdout.print(
-        f"[bold]{escape(str(out))}[/]: {operators} operators by {len(made['kernels'])} kernels, "
+        f"[bold]{escape(str(out))}[/]: {operators} operators by {by}, "
         f"{made['constant_bytes']:,} bytes of constants, {made['arena_bytes']:,} bytes of tensors, "
-        f"{made['macs']:,} products a sample; size.txt tells where",
+        f"{made['macs']:,} products a sample" + ("; size.txt tells where" if "size.txt" in made["files"] else ""),
         soft_wrap=True,
         highlight=False,
     )

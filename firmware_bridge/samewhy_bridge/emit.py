@@ -128,7 +128,7 @@ def _title(program: Program, place: int) -> str:
 
 def _plain(text: str) -> str:
     """Letters that end no comment and no string."""
-    return re.sub(r"[^A-Za-z0-9_.:;/ -]|(?<=/)/|(?<=\*)/", "_", text)
+    return re.sub(r"[^A-Za-z0-9_.:;/ -]|(?<=/)/", "_", text)
 
 
 def _arguments(program: Program, place: int, call: Call, name: str, flash: Flash) -> str:
@@ -172,8 +172,8 @@ def _info(program: Program, flash: Flash) -> str:
 const samewhy_model_info samewhy_model = {{
   .sha256 = {{{digest}}},
   .name = "{_plain(program.graph.name)}",
-  .input = {_end(program.input)},
-  .output = {_end(program.output)},
+  .input = {end_of(program.input)},
+  .output = {end_of(program.output)},
   .arena_bytes = SAMEWHY_ARENA_BYTES,
   .constant_bytes = {flash.bytes}u,
   .macs = {program.macs}u,
@@ -191,7 +191,8 @@ def _layers(program: Program) -> Iterator[str]:
                 yield f"{{{place}, {tensor.number}, {kind}, {program.arena.tensors[tensor.number]}u, {tensor.bytes}u}}"
 
 
-def _end(tensor: Tensor) -> str:
+def end_of(tensor: Tensor) -> str:
+    """An input or output as an initializer of `samewhy_end`."""
     dims = ", ".join(map(str, tensor.shape))
     scale, zero_point = (tensor.scale, tensor.zero_point) if tensor.scales else (0.0, 0)
     return (

@@ -9,10 +9,12 @@ from typing import Any
 
 from samewhy_bridge.chips import Chip, chip_named
 from samewhy_bridge.emit import flash_of
-from samewhy_bridge.graph import read_graph
-from samewhy_bridge.program import Program, program_of
+from samewhy_bridge.graph import Graph, read_graph
+from samewhy_bridge.program import program_of
+from samewhy_bridge.projects import Files, project_of
 from samewhy_bridge.sizes import size_report
-from samewhy_bridge.targets import Files, Target, project_of, target_named
+from samewhy_bridge.targets import Maker, Target, target_named
+from samewhy_bridge.tflm_project import counted, tflm_folder
 from samewhy_edge.errors import InputError, OutputError
 from samewhy_edge.files import sha256, write_bytes
 
@@ -31,12 +33,36 @@ def generate(model: Path, target: str, chip: str | None, out: Path) -> dict[str,
     """
     kind = target_named(target)
     chosen = _chip(target, kind, chip)
-    program = program_of(read_graph(model))
-    files = dict(kind.files(project_of(program, identifier(model.stem)), chosen))
-    files["size.txt"] = size_report(program).encode()
-    manifest = _manifest(program, model.name, target, chosen, files)
+    graph = read_graph(model)
+    name = identifier(model.stem)
+    files, told = tflm_folder(model, graph, name) if kind.files is None else _folder(graph, name, kind.files, chosen)
+    manifest = {
+        "schema": SCHEMA,
+        "generator": GENERATOR,
+        "version": version("samewhy"),
+        "model": {"file": model.name, "sha256": graph.sha256, "bytes": graph.bytes},
+        "target": target,
+        "chip": chosen.name if chosen else None,
+        **told,
+        "files": {path: sha256(content) for path, content in sorted(files.items())},
+    }
     _write(out, files, manifest)
     return manifest
+
+
+def _folder(graph: Graph, name: str, made: Maker, chip: Chip | None) -> tuple[Files, dict[str, Any]]:
+    """The files of a target for which the model is compiled, and what the manifest tells of it."""
+    program = program_of(graph)
+    files = {**made(project_of(program, name), chip), "size.txt": size_report(program).encode()}
+    return files, {
+        "operators": counted(graph.operators[place].kind for place in program.steps),
+        "kernels": program.kernels,
+        "arena_bytes": program.arena.bytes,
+        "arena_least_bytes": program.arena.least,
+        "constant_bytes": flash_of(program).bytes,
+        "file_constant_bytes": program.file_constant_bytes,
+        "macs": program.macs,
+    }
 
 
 def _chip(target: str, kind: Target, name: str | None) -> Chip | None:
@@ -48,27 +74,6 @@ def _chip(target: str, kind: Target, name: str | None) -> Chip | None:
 def identifier(name: str) -> str:
     """A name for a build system."""
     return re.sub(r"\W+", "_", f"samewhy_{name}", flags=re.ASCII)
-
-
-def _manifest(program: Program, name: str, target: str, chip: Chip | None, files: Files) -> dict[str, Any]:
-    graph = program.graph
-    kinds = [graph.operators[place].kind for place in program.steps]
-    return {
-        "schema": SCHEMA,
-        "generator": GENERATOR,
-        "version": version("samewhy"),
-        "model": {"file": name, "sha256": graph.sha256, "bytes": graph.bytes},
-        "target": target,
-        "chip": chip.name if chip else None,
-        "operators": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
-        "kernels": program.kernels,
-        "arena_bytes": program.arena.bytes,
-        "arena_least_bytes": program.arena.least,
-        "constant_bytes": flash_of(program).bytes,
-        "file_constant_bytes": program.file_constant_bytes,
-        "macs": program.macs,
-        "files": {path: sha256(content) for path, content in sorted(files.items())},
-    }
 
 
 def _write(out: Path, files: Files, manifest: Mapping[str, Any]) -> None:

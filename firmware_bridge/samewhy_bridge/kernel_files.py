@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 C = Path(__file__).parent / "c"
+# Kernels that do nearly all work: compiled for speed, all others for size.
+HOT = ("add", "average_pool_2d", "depthwise_conv_2d", "lookup", "matmul", "max_pool_2d", "mul", "sums")
 INCLUDE = re.compile(rb'^#include "(.+)"', re.MULTILINE)
 
 

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, final
 
@@ -23,7 +24,7 @@ from samewhy_edge.quarantine import Findings, findings, found_of
 from samewhy_edge.rung import Rung, artifact, machine
 
 try:
-    from samewhy_bridge.tflm_runtime import answer, load, opened, operators, told
+    from samewhy_bridge.tflm_runtime import answer, load, opened, operators
 except ModuleNotFoundError as error:
     MISSING = error.name
 else:
@@ -66,6 +67,11 @@ def open_tflm(address: Address) -> Subject:
     ask = TFLM(path, arena, entry, exit_, found.ends.input[0], found.ends.classes)
     inner = partial(layers, path, found.preserving, ask.encoded)
     return Subject(spec, ask, ask.coded if entry else None, layers=inner)
+
+
+def told() -> str:
+    """Runtime and version, as rungs name them."""
+    return f"tflite-micro {version('tflite-micro')}"
 
 
 def here() -> None:

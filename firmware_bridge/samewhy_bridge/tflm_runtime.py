@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from tempfile import TemporaryFile
 from typing import Any, NoReturn, final
 
@@ -16,11 +15,6 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 STREAMS = (1, 2)  # it prints to both, by file descriptor
 PRESERVING = runtime.InterpreterConfig.kPreserveAllTensors
-
-
-def told() -> str:
-    """Runtime and version, as rungs name them."""
-    return f"tflite-micro {version('tflite-micro')}"
 
 
 def load(content: bytes, arena: int, tensors: bool = False) -> Any:

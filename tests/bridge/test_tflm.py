@@ -16,7 +16,7 @@ from samewhy_bridge.tflm_examination import look
 from samewhy_bridge.tflm_runtime import apart, load
 from samewhy_edge import litert, open_predictor
 from samewhy_edge.errors import AddressError, ArtifactError, ExtraError
-from samewhy_edge.rung import artifact
+from samewhy_edge.rung import artifact, changed
 from samewhy_edge.testing import check_predictor, random_samples
 from tests.bridge.single_ops import Coding, File, options, single
 from tests.golden import FILES, golden
@@ -208,3 +208,17 @@ def test_reasons_are_what_was_printed() -> None:
     assert "(one.; two)" not in because("one.\ntwo\n")
     assert "(one; two)" in because("one.\ntwo\n\none.\n")
     assert "(no message)" in because("\n")
+
+
+def test_a_ladder_of_a_study_takes_it_as_a_rung_that_differs_in_its_runtime(tmp_path: Path) -> None:
+    asking = pytest.importorskip("samewhy_host.asking", reason="the host extra is not installed")
+    from samewhy_host.manifest import Step
+
+    (tmp_path / "artifacts").mkdir()
+    (tmp_path / "artifacts/int8.tflite").write_bytes((FILES / "image_int8.tflite").read_bytes())
+    steps = (
+        Step("int8-reference", "litert:artifacts/int8.tflite?kernels=reference"),
+        Step("tflm", "tflm:artifacts/int8.tflite"),
+    )
+    above, below = asking.same_ends(asking.Rungs(tmp_path, steps), (8, 8, 1), 3)
+    assert changed(above.spec.rung, below.spec.rung) == ("runtime",)

@@ -74,6 +74,16 @@ def test_layers_of_other_operators_two_files_and_silent_runtimes_are_refused() -
         differ(told([layer(0, [1], dtype=np.float32)]), told([layer(0, [1], dtype=np.float32)]), inputs())
 
 
+def test_a_board_that_knows_numbers_and_bytes_alone_is_named_by_the_other() -> None:
+    ours = told([Layer(3, "CONV_2D", "conv", np.zeros((2, 1, 2, 2), np.int8))])
+    theirs = told([Layer(3, "", "17", np.array([[0, 0, 0, 0], [0, 0, 1, 0]], np.int8))])
+    for found in (differ(ours, theirs, inputs()), differ(theirs, ours, inputs())):
+        assert (found["rows"][0]["operator"], found["rows"][0]["tensor"]) == ("CONV_2D", "conv")
+        assert found["rows"][0]["differing"] == 1
+    with pytest.raises(InputError, match="layer 0 ADD has 1 and 2 codes"):
+        differ(told([layer(0, [1])]), told([layer(0, [1, 2])]), inputs())
+
+
 def test_steps_are_counted_by_sign_and_the_rare_ones_summed_up() -> None:
     assert steps_of({"0": 9, "1": 3, "-2": 1}) == "-2: 1, +1: 3"
     assert steps_of({str(step): 10 - step for step in range(1, 9)}).endswith("+6: 4, 2 more")

@@ -8,23 +8,25 @@ set(CMAKE_C_EXTENSIONS OFF)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
-set(CMAKE_C_FLAGS_RELEASE "-O2")
+set(CMAKE_C_FLAGS_RELEASE "-Os")
 separate_arguments(CORE UNIX_COMMAND "$flags -mthumb")
 add_compile_options($${CORE} -ffreestanding -ffunction-sections -fdata-sections -Wall -Wextra)
 add_link_options($${CORE} -nostartfiles --specs=nano.specs --specs=nosys.specs -Wl,--gc-sections)
 
 add_library(samewhy_model STATIC $model)
 target_include_directories(samewhy_model PUBLIC .)
+set(HOT $hot) # kernels that do nearly all work
+if(HOT)
+  set_source_files_properties($${HOT} PROPERTIES COMPILE_OPTIONS -O2)
+endif()
 
 add_library(samewhy_wire STATIC $wire)
 target_include_directories(samewhy_wire PUBLIC wire)
-target_compile_options(samewhy_wire PRIVATE -Os)
 target_link_libraries(samewhy_wire PUBLIC samewhy_model)
 
 # What does not fit $chip does not link.
 add_executable(firmware.elf main.c $port)
 target_include_directories(firmware.elf PRIVATE port)
 target_compile_definitions(samewhy_wire PRIVATE SAMEWHY_MACHINE="$chip")
-target_compile_options(firmware.elf PRIVATE -Os)
 target_link_options(firmware.elf PRIVATE -L$${CMAKE_CURRENT_SOURCE_DIR}/port -Tchip.ld -Wl,--print-memory-usage -Wl,-Map=firmware.map)
 target_link_libraries(firmware.elf PRIVATE samewhy_wire)

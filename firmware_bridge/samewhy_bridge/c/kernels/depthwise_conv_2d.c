@@ -7,29 +7,16 @@
 /* The part of a window that is inside the image, from its first cell and the weights there on. */
 typedef struct {
   const int8_t *cells, *weights;
-  int32_t rows, columns;
-  int32_t row_step, step;               /* of cells */
-  int32_t weight_row_step, weight_step; /* and of weights */
+  int32_t rows, columns; /* none of either where all of it is outside: then nothing is read */
 } window;
 
 static window window_at(const samewhy_depthwise_conv_2d_spec *spec, const int8_t *input, int32_t y, int32_t x) {
   samewhy_range rows = samewhy_inside(y, spec->kernel_height, spec->dilation_height, spec->input_height);
   samewhy_range columns = samewhy_inside(x, spec->kernel_width, spec->dilation_width, spec->input_width);
-  int32_t row = spec->input_width * spec->input_channels, weight_row = spec->kernel_width * spec->output_channels;
-  window found = {input,
-                  spec->weights,
-                  rows.last - rows.first,
-                  columns.last - columns.first,
-                  spec->dilation_height * row,
-                  spec->dilation_width * spec->input_channels,
-                  weight_row,
-                  spec->output_channels};
-  if (found.rows <= 0 || found.columns <= 0) {
-    found.rows = 0; /* all of it is outside */
-    return found;
-  }
-  found.cells += y * row + x * spec->input_channels + rows.first * found.row_step + columns.first * found.step;
-  found.weights += rows.first * weight_row + columns.first * found.weight_step;
+  window found = {input, spec->weights, rows.count, columns.count};
+  found.cells += (y * spec->input_width + x) * spec->input_channels;
+  found.cells += rows.first * spec->row_step + columns.first * spec->step;
+  found.weights += (rows.first * spec->kernel_width + columns.first) * spec->output_channels;
   return found;
 }
 
@@ -38,8 +25,9 @@ static void four_channels(const samewhy_depthwise_conv_2d_spec *spec, const wind
   const int8_t *cells = at->cells + channel, *weights = at->weights + channel;
   const int32_t *bias = spec->sums.bias + channel;
   int32_t first = bias[0], second = bias[1], third = bias[2], fourth = bias[3]; /* by name: each has a register */
-  int32_t offset = -spec->input_zero_point, step = at->step, weight_step = at->weight_step;
-  for (int32_t rows = at->rows; rows > 0; rows--, cells += at->row_step, weights += at->weight_row_step) {
+  int32_t offset = -spec->input_zero_point, step = spec->step, weight_step = spec->output_channels;
+  int32_t weight_row_step = spec->kernel_width * weight_step;
+  for (int32_t rows = at->rows; rows > 0; rows--, cells += spec->row_step, weights += weight_row_step) {
     const int8_t *cell = cells, *weight = weights;
     for (int32_t left = at->columns; left > 0; left--, cell += step, weight += weight_step) {
       first += (cell[0] + offset) * weight[0];
@@ -59,8 +47,8 @@ static void one_channel(const samewhy_depthwise_conv_2d_spec *spec, const window
   int32_t sum = spec->sums.bias[channel];
   for (int32_t i = 0; i < at->rows; i++) {
     for (int32_t j = 0; j < at->columns; j++) {
-      int32_t cell = cells[i * at->row_step + j * at->step];
-      sum += (cell - spec->input_zero_point) * weights[i * at->weight_row_step + j * at->weight_step];
+      int32_t cell = cells[i * spec->row_step + j * spec->step];
+      sum += (cell - spec->input_zero_point) * weights[(i * spec->kernel_width + j) * spec->output_channels];
     }
   }
   samewhy_codes(&spec->sums, &sum, (uint32_t)channel, 1, output);

@@ -8,6 +8,8 @@
 typedef struct {
   const int8_t *weights; /* (kernel height, kernel width, output channels) */
   samewhy_sums_spec sums;
+  int32_t row_step;  /* from a cell of the window to the one below */
+  int32_t step;     /* and to the next */
   uint16_t input_height, input_width, input_channels;
   uint16_t output_height, output_width, output_channels;
   uint16_t kernel_height, kernel_width;

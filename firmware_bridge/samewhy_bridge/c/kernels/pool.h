@@ -27,8 +27,7 @@ static inline samewhy_pool_window samewhy_pool_at(const samewhy_pool_spec *spec,
   int32_t y = i * spec->stride_height - spec->padding_top, x = j * spec->stride_width - spec->padding_left;
   samewhy_range rows = samewhy_inside(y, spec->kernel_height, 1, spec->input_height);
   samewhy_range columns = samewhy_inside(x, spec->kernel_width, 1, spec->input_width);
-  samewhy_pool_window window = {input, rows.last - rows.first, columns.last - columns.first, spec->channels,
-                                spec->channels * spec->input_width};
+  samewhy_pool_window window = {input, rows.count, columns.count, spec->channels, spec->channels * spec->input_width};
   window.cells += (y + rows.first) * window.row_step + (x + columns.first) * window.step;
   return window;
 }

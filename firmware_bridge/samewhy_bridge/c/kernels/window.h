@@ -4,17 +4,12 @@
 
 #include <stdint.h>
 
-/* Along one axis: cells of the kernel from first to before last are inside the image. */
+/* Along one axis: the first cell of the window that is inside the image, and how many follow it, itself among them. */
 typedef struct {
-  int32_t first, last;
+  int32_t first, count;
 } samewhy_range;
 
-/* Of a window that begins at start, which may be before the image. */
-static inline samewhy_range samewhy_inside(int32_t start, int32_t kernel, int32_t dilation, int32_t size) {
-  samewhy_range range = {0, kernel};
-  if (start < 0) range.first = (dilation - 1 - start) / dilation;
-  if (start + (kernel - 1) * dilation >= size) range.last = (size - start + dilation - 1) / dilation;
-  return range;
-}
+/* Of a window that begins at start, which may be before the image; its cells are dilation apart. */
+samewhy_range samewhy_inside(int32_t start, int32_t kernel, int32_t dilation, int32_t size);
 
 #endif

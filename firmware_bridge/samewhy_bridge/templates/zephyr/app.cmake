@@ -5,6 +5,6 @@ list(APPEND EXTRA_ZEPHYR_MODULES $${CMAKE_CURRENT_SOURCE_DIR}) # the network is 
 find_package(Zephyr REQUIRED HINTS $$ENV{ZEPHYR_BASE})
 project($name C)
 
-target_sources(app PRIVATE main.c $wire $port)
+target_sources(app PRIVATE $sources)
 target_include_directories(app PRIVATE wire port)
 target_compile_definitions(app PRIVATE SAMEWHY_MACHINE=CONFIG_BOARD)

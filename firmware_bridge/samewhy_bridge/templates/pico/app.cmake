@@ -5,13 +5,13 @@ project($name C CXX ASM)
 set(CMAKE_C_STANDARD 11)
 pico_sdk_init()
 
-add_library(samewhy_model STATIC $model_sources)
+add_library(samewhy_model STATIC $model)
 target_include_directories(samewhy_model PUBLIC .)
 target_compile_options(samewhy_model PRIVATE -O2)
 
-add_executable($name main.c $wire $port)
+add_executable($name $sources)
 target_include_directories($name PRIVATE wire)
-target_compile_definitions($name PRIVATE SAMEWHY_MACHINE="$${PICO_BOARD}" SAMEWHY_ROOM=256u) # USB holds the rest back
+target_compile_definitions($name PRIVATE "SAMEWHY_MACHINE=\"$${PICO_BOARD}\"" SAMEWHY_ROOM=256u) # USB holds the rest back
 target_link_libraries($name PRIVATE samewhy_model pico_stdlib)
 pico_enable_stdio_usb($name 1)
 pico_enable_stdio_uart($name 0)

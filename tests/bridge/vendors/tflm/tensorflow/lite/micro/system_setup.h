@@ -1,0 +1,3 @@
+namespace tflite {
+void InitializeTarget();
+}
