@@ -8,11 +8,11 @@ from samewhy_bridge.arena import Arena, plan
 from samewhy_bridge.calls import Lowered
 from samewhy_bridge.graph import ABSENT, Graph, Tensor
 from samewhy_bridge.operators import lowered
+from samewhy_bridge.operators.view import WIDEST
 from samewhy_edge.errors import ArtifactError
 
 TYPES = ("int8", "uint8", "int16", "int32", "float32")  # of the ends, as ``samewhy.h`` knows them
 RANK = 5  # of the ends
-WIDEST = 2**16 - 1  # of an axis
 SHAPE_INPUTS = {"RESHAPE": 1, "EXPAND_DIMS": 1, "SQUEEZE": 1}  # inputs of these that are read: the rest tells a shape
 
 
@@ -66,16 +66,15 @@ def program_of(graph: Graph) -> Program:
 def _check_ends(graph: Graph) -> None:
     for number in (graph.input, graph.output):
         tensor = graph.tensors[number]
-        if tensor.dtype not in TYPES or not 0 < len(tensor.shape) <= RANK or tensor.data is not None:
+        fits = 0 < len(tensor.shape) <= RANK and max(tensor.shape) <= WIDEST
+        if tensor.dtype not in TYPES or not fits or tensor.data is not None:
             raise ArtifactError(
                 f"tensor {tensor.name!r}, an end of the network, is {tensor.dtype} of shape {tensor.shape}; "
-                f"expected one of {', '.join(TYPES)} with 1 to {RANK} axes, computed anew for each sample"
+                f"expected one of {', '.join(TYPES)} with 1 to {RANK} axes of at most {WIDEST}, and computed"
             )
     for tensor in graph.tensors:
-        if any(not 0 < size <= WIDEST for size in tensor.shape) and tensor.data is None:
-            raise ArtifactError(
-                f"tensor {tensor.name!r} has shape {tensor.shape}; expected sizes of 1 to {WIDEST} along each axis"
-            )
+        if tensor.data is None and min(tensor.shape, default=1) < 1:
+            raise ArtifactError(f"tensor {tensor.name!r} has shape {tensor.shape}; expected sizes that are fixed")
 
 
 def _needed(graph: Graph) -> list[int]:

@@ -95,7 +95,7 @@ class _Arena:
 
 
 def _call(program: Program, call: Call, room: Any, place: int) -> None:
-    spec, kept = _filled(structs()[f"samewhy_{call.spec_type or call.kernel}_spec"], call.spec)
+    spec, kept = filled(structs()[f"samewhy_{call.spec_type or call.kernel}_spec"], call.spec)
     views = [room.tensor(number) for number in (*call.inputs, *call.outputs)]
     if call.scratch is not None:
         views.append(room.scratch(place, call.scratch))
@@ -104,13 +104,13 @@ def _call(program: Program, call: Call, room: Any, place: int) -> None:
     del kept
 
 
-def _filled(kind: Any, values: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+def filled(kind: Any, values: Mapping[str, Any]) -> tuple[Any, list[Any]]:
     """A struct, and arrays that must live as long."""
     made, kept = kind(), []
     types = dict(kind._fields_)
     for name, value in values.items():
         if isinstance(value, Mapping):
-            inner, more = _filled(types[name], value)
+            inner, more = filled(types[name], value)
             setattr(made, name, inner)
             kept += more
         elif isinstance(value, np.ndarray):

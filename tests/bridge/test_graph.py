@@ -91,7 +91,7 @@ def relu(entry: tuple[Any, ...], made: tuple[Any, ...]) -> bytes:
 
 
 def test_an_end_without_fixed_sizes_is_refused() -> None:
-    assert "sizes of 1 to 65535" in refusal(relu(((1, 0, 4), CODES), ((1, 0, 4), CODES)))
+    assert "expected sizes that are fixed" in refusal(relu(((1, 0, 4), CODES), ((1, 0, 4), CODES)))
     assert "with 1 to 5 axes" in refusal(relu(((1, 2, 2, 2, 2, 2), CODES), ((1, 2, 2, 2, 2, 2), CODES)))
     assert "is int64" in refusal(changed(relu(((1, 4), CODES), ((1, 4), CODES)), wide))
 

@@ -27,7 +27,6 @@ TABLE: Mapping[str, Callable[[View], Lowered]] = {
     "QUANTIZE": borders.quantize,
     "RELU": unary.relu,
     "RELU6": unary.relu6,
-    "RELU_N1_TO_1": unary.relu_n1_to_1,
     "RESHAPE": moves.reshape,
     "RESIZE_NEAREST_NEIGHBOR": moves.resize_nearest_neighbor,
     "SLICE": moves.slice_,

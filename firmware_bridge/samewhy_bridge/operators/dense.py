@@ -32,6 +32,7 @@ def fully_connected(view: View) -> Lowered:
         else each_factor(view, source, filter, output, outputs)
     )
     rows = source.size // inputs
+    view.sixteen_bits(rows, outputs)
     spec: dict[str, Field] = {"matmul": matmul(view, values, bias(view, 2, outputs), factors), "rows": rows}
     call = Call("fully_connected", spec, (source.number,), (output.number,))
     return Lowered((call,), macs=rows * values.size)

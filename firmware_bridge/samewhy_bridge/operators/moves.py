@@ -40,16 +40,10 @@ def copy(
 
 
 def same_kind(view: View, tensor: Tensor, output: Tensor) -> None:
-    """Refuse a move between tensors whose elements do not mean the same.
-
-    Raises:
-        ArtifactError: saying in what they differ.
-    """
+    """Refuse a move between tensors whose elements do not mean the same, or are of no known size."""
     if tensor.dtype not in STORED:
         raise view.wrong(f"tensor {tensor.name!r} holds {tensor.dtype}", ", ".join(STORED))
-    mine, other = ((one.dtype, one.scales, one.zero_points) for one in (tensor, output))
-    if mine != other:
-        raise view.wrong(f"tensor {tensor.name!r} has another type or scale than the output", "the same for both")
+    view.same_steps(tensor, output)
 
 
 def reshape(view: View) -> Lowered:
@@ -187,6 +181,7 @@ def resize_nearest_neighbor(view: View) -> Lowered:
     same_kind(view, source, output)
     if len(source.shape) != 4 or source.shape[0] != 1:
         raise view.wrong(f"input of shape {source.shape}", "one image (1, height, width, channels)")
+    view.sixteen_bits(*source.shape, *output.shape)
     rows, columns = (_nearest(view, source.shape[axis], output.shape[axis]) for axis in (1, 2))
     spec: dict[str, Any] = {
         "rows": rows,

@@ -66,19 +66,13 @@ def _saturating(source: Tensor, of: Callable[[int], int]) -> Callable[[int], int
 
 
 def relu(view: View) -> Lowered:
-    """Rescaled, then cut at zero."""
-    return _relu(view, Activation.RELU)
+    """Rescaled, then cut at zero; the quotient of the scales is rounded to float32.
 
-
-def relu_n1_to_1(view: View) -> Lowered:
-    """Rescaled, then cut at both ones."""
-    return _relu(view, Activation.RELU_N1_TO_1)
-
-
-def _relu(view: View, kind: Activation) -> Lowered:
+    Source: TFLite Micro, ``CalculateReluOpData``.
+    """
     source, output = view.codes(view.input(0)), view.codes(view.output())
     scale = factor(quotient(source.scale, output.scale))
-    low, high = bounds(kind, output.scale, output.zero_point)
+    low, high = bounds(Activation.RELU, output.scale, output.zero_point)
     return looked_up(view, lambda code: clipped(scale(code - source.zero_point) + output.zero_point, low, high))
 
 
@@ -88,8 +82,7 @@ def relu6(view: View) -> Lowered:
     Source: TFLite Micro, ``Relu6Prepare``.
     """
     source, output = view.codes(view.input(0)), view.codes(view.output())
-    if (source.scale, source.zero_point) != (output.scale, output.zero_point):
-        raise view.wrong("input and output have other scales", "one scale and zero point for both")
+    view.same_steps(source, output)
     low, high = bounds(Activation.RELU6, source.scale, source.zero_point)
     return looked_up(view, lambda code: clipped(code, low, high))
 

@@ -11,6 +11,8 @@ from samewhy_bridge.graph import ABSENT, Activation, Graph, Operator, Tensor
 from samewhy_edge.errors import ArtifactError
 
 LOW, HIGH = -128, 127
+NEAR = 1e-3  # of scales that mean the same: the whole range of codes is then off by an eighth of a step
+WIDEST = 2**16 - 1
 
 
 @final
@@ -66,6 +68,26 @@ class View:
         if name not in self.operator.options:
             raise self.wrong(f"option {name} is missing", "it to be there, export the file anew")
         return self.operator.options[name]
+
+    def same_steps(self, first: Tensor, second: Tensor) -> None:
+        """Refuse tensors between which codes cannot move as they are.
+
+        Raises:
+            ArtifactError: saying in what they differ.
+        """
+        near = first.zero_points == second.zero_points and np.allclose(first.scales, second.scales, rtol=NEAR, atol=0)
+        if first.dtype != second.dtype or not near:
+            said = f"tensors {first.name!r} and {second.name!r} have another type, scale or zero point"
+            raise self.wrong(said, "the same for both")
+
+    def sixteen_bits(self, *sizes: int) -> None:
+        """Refuse sizes that the C structs cannot hold.
+
+        Raises:
+            ArtifactError: with the largest.
+        """
+        if max(sizes) > WIDEST:
+            raise self.wrong(f"a size of {max(sizes)}", f"at most {WIDEST}")
 
     def bounds(self) -> tuple[int, int]:
         """The lowest and the highest code of the output, by the fused activation."""

@@ -52,6 +52,7 @@ def geometry(view: View, kernel: tuple[int, int], dilated: bool) -> Geometry:
         raise view.wrong(f"input of shape {source.shape}", "one image (1, height, width, channels)")
     stride = (int(view.option("strideH")), int(view.option("strideW")))
     dilation = (int(view.option("dilationHFactor")), int(view.option("dilationWFactor"))) if dilated else (1, 1)
+    view.sixteen_bits(*source.shape, *output.shape, *kernel, *stride, *dilation)
     sizes = [_axis(view, axis, kernel[axis], stride[axis], dilation[axis]) for axis in (0, 1)]
     return Geometry(
         input=(source.shape[1], source.shape[2]),
@@ -151,8 +152,7 @@ def max_pool_2d(view: View) -> Lowered:
 
 def _pool(view: View, kernel: str) -> Lowered:
     source, output = view.codes(view.input(0)), view.codes(view.output())
-    if (source.scale, source.zero_point) != (output.scale, output.zero_point):
-        raise view.wrong("input and output have other scales", "one scale and zero point for both")
+    view.same_steps(source, output)
     size = (int(view.option("filterHeight")), int(view.option("filterWidth")))
     found = geometry(view, size, dilated=False)
     low, high = view.bounds()

@@ -19,6 +19,6 @@ void samewhy_quantize(const samewhy_quantize_spec *spec, const int8_t *input, in
   for (uint32_t i = 0; i < spec->elements; i++) {
     float value;
     memcpy(&value, input + i * sizeof value, sizeof value);
-    output[i] = (int8_t)samewhy_clamped(nearest(value / spec->scale) + spec->zero_point, spec->low, spec->high);
+    output[i] = (int8_t)samewhy_clamped(nearest(value / spec->scale) + spec->zero_point, INT8_MIN, INT8_MAX);
   }
 }

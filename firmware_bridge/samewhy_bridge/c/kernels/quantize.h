@@ -6,7 +6,7 @@
 typedef struct {
   float scale;
   uint32_t elements;
-  int16_t zero_point, low, high;
+  int8_t zero_point;
 } samewhy_quantize_spec;
 
 /* Input: floats, little-endian, wherever they begin. May be written over its input. */
