@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-/* value * factor / 2^31: the nearest whole number, ties up. A factor is below 2^31, so nothing saturates. */
+/* value * factor / 2^31: the nearest whole number, ties up. No factor is -2^31, so nothing saturates. */
 static inline int32_t samewhy_high_product(int32_t value, int32_t factor) {
   return (int32_t)(((int64_t)value * factor + (INT32_C(1) << 30)) >> 31);
 }

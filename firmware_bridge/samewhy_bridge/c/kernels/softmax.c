@@ -5,7 +5,7 @@
 #define SUM_BITS 12 /* before the binary point of the sum */
 #define ONE_IN_Q2 (INT32_C(1) << 29)
 #define F48_BY_17 INT32_C(1515870810) /* in Q2 */
-#define F32_BY_17 INT32_C(1010580540)
+#define MINUS_F32_BY_17 INT32_C(-1010580540)
 
 static int8_t largest(const int8_t *input, uint32_t depth) {
   int8_t found = INT8_MIN;
@@ -34,7 +34,7 @@ static int32_t leading_zeros(uint32_t value) {
 /* 1 / (1 + x) in Q0, for x in Q0 that is not negative: three steps of Newton and Raphson. */
 static int32_t reciprocal(int32_t x) {
   int32_t half_denominator = (int32_t)(((int64_t)x + INT32_MAX + 1) / 2);
-  int32_t found = F48_BY_17 - samewhy_high_product(half_denominator, F32_BY_17);
+  int32_t found = F48_BY_17 + samewhy_high_product(half_denominator, MINUS_F32_BY_17);
   for (int i = 0; i < 3; i++) {
     int32_t rest = ONE_IN_Q2 - samewhy_high_product(half_denominator, found);
     found += samewhy_high_product(found, rest) * 4;

@@ -1,0 +1,1 @@
+"""Our kernels beside CMSIS-NN's."""

@@ -1,0 +1,68 @@
+/* Our three kernels with weights, by CMSIS-NN: for weights in the file's own order, and for convolutions a bias that does
+   not hold the input's zero point. */
+#include "arm_nnfunctions.h"
+#include "conv_2d.h"
+#include "depthwise_conv_2d.h"
+#include "fully_connected.h"
+
+#define CHANNELS 1024
+
+static int32_t shifts[CHANNELS];
+static int8_t buffer[1 << 18];
+
+static cmsis_nn_per_channel_quant_params factors(const samewhy_sums_spec *sums, int32_t channels) {
+  cmsis_nn_per_channel_quant_params found = {(int32_t *)sums->factors, shifts};
+  for (int32_t i = 0; i < channels; i++) shifts[i] = sums->shifts[i];
+  return found;
+}
+
+void samewhy_conv_2d(const samewhy_conv_2d_spec *spec, const int8_t *input, int8_t *output, int8_t *scratch) {
+  const samewhy_sums_spec *sums = &spec->matmul.sums;
+  cmsis_nn_context context = {buffer, sizeof buffer};
+  cmsis_nn_conv_params params = {-spec->input_zero_point,
+                                 sums->zero_point,
+                                 {spec->stride_width, spec->stride_height},
+                                 {spec->padding_left, spec->padding_top},
+                                 {spec->dilation_width, spec->dilation_height},
+                                 {sums->low, sums->high}};
+  cmsis_nn_per_channel_quant_params quantized = factors(sums, spec->output_channels);
+  cmsis_nn_dims in = {1, spec->input_height, spec->input_width, spec->input_channels};
+  cmsis_nn_dims filter = {spec->output_channels, spec->kernel_height, spec->kernel_width, spec->input_channels};
+  cmsis_nn_dims bias = {1, 1, 1, spec->output_channels};
+  cmsis_nn_dims out = {1, spec->output_height, spec->output_width, spec->output_channels};
+  (void)scratch;
+  arm_convolve_wrapper_s8(&context, &params, &quantized, &in, input, &filter, spec->matmul.weights, &bias, sums->bias,
+                          &out, output);
+}
+
+void samewhy_depthwise_conv_2d(const samewhy_depthwise_conv_2d_spec *spec, const int8_t *input, int8_t *output) {
+  const samewhy_sums_spec *sums = &spec->sums;
+  cmsis_nn_context context = {buffer, sizeof buffer};
+  cmsis_nn_dw_conv_params params = {-spec->input_zero_point,
+                                    sums->zero_point,
+                                    spec->output_channels / spec->input_channels,
+                                    {spec->stride_width, spec->stride_height},
+                                    {spec->padding_left, spec->padding_top},
+                                    {spec->dilation_width, spec->dilation_height},
+                                    {sums->low, sums->high}};
+  cmsis_nn_per_channel_quant_params quantized = factors(sums, spec->output_channels);
+  cmsis_nn_dims in = {1, spec->input_height, spec->input_width, spec->input_channels};
+  cmsis_nn_dims filter = {1, spec->kernel_height, spec->kernel_width, spec->output_channels};
+  cmsis_nn_dims bias = {1, 1, 1, spec->output_channels};
+  cmsis_nn_dims out = {1, spec->output_height, spec->output_width, spec->output_channels};
+  arm_depthwise_conv_wrapper_s8(&context, &params, &quantized, &in, input, &filter, spec->weights, &bias, sums->bias,
+                                &out, output);
+}
+
+void samewhy_fully_connected(const samewhy_fully_connected_spec *spec, const int8_t *input, int8_t *output) {
+  const samewhy_sums_spec *sums = &spec->matmul.sums;
+  cmsis_nn_context context = {buffer, sizeof buffer};
+  cmsis_nn_fc_params params = {0, 0, sums->zero_point, {sums->low, sums->high}};
+  cmsis_nn_per_tensor_quant_params quantized = {sums->factors[0], sums->shifts[0]};
+  cmsis_nn_dims in = {spec->rows, 1, 1, (int32_t)spec->matmul.inputs};
+  cmsis_nn_dims filter = {(int32_t)spec->matmul.inputs, 1, 1, spec->matmul.outputs};
+  cmsis_nn_dims bias = {1, 1, 1, spec->matmul.outputs};
+  cmsis_nn_dims out = {spec->rows, 1, 1, spec->matmul.outputs};
+  arm_fully_connected_s8(&context, &params, &quantized, &in, input, &filter, spec->matmul.weights, &bias, sums->bias,
+                         &out, output);
+}
