@@ -61,7 +61,7 @@ def hurt_line(seed: int, board: int, wanted: int) -> dict[str, int]:
     out, back = Faults(CHANCE, 2 * seed), Faults(CHANCE, 2 * seed + 1)
     found = {"asked": 0, "hurt": 0, "overcome": 0, "accepted wrong": 0}
     with between(board, out, back) as port:
-        link = Link("line", Tcp("127.0.0.1", port), Patience(10, 200, 0.05))
+        link = Link("line", Tcp("127.0.0.1", port), Patience(0.5, 1000, 0.05))
         device = device_of(subject_of(parse_address("tcp:here:1"), link))
         while out.hurt + back.hurt < wanted:
             codes = some_codes(20, seed * 100_000 + found["asked"])
