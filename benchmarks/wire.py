@@ -24,11 +24,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from tempfile import TemporaryDirectory
 from typing import Any, final
 
 import numpy as np
+from tests.bridge.boards import BOARD, Faults, between, running, scores, some_codes
 
 from benchmarks.tables import put
 from samewhy_bridge.build import built
@@ -38,17 +39,17 @@ from samewhy_bridge.frames import CHECK, Frame, Kind, Reader
 from samewhy_bridge.generate import generate
 from samewhy_bridge.link import Link, Patience
 from samewhy_bridge.machines import MACHINES
+from samewhy_bridge.packing import packed
 from samewhy_bridge.ports import Tcp
 from samewhy_bridge.qemu import Board, measured, started
 from samewhy_edge.address import parse_address
 from samewhy_edge.explain import Explainer, explainer_from
 from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.query import ask
-from tests.bridge.boards import BOARD, Faults, between, running, scores, some_codes
 
 HURT, LINES, CHANCE = 10_000, 8, 0.3
 FRAMES = 1_000_000  # that are hurt without travelling
-TOGETHER, ROUNDS = 16, 5
+TOGETHER, ROUNDS = 16, 3
 QUERIES, LIMIT, FACTOR = 256, 60, 3
 BITS = 10  # on a line, of a byte with its start and stop
 BAUD = 115_200
@@ -60,7 +61,7 @@ def hurt_line(seed: int, board: int, wanted: int) -> dict[str, int]:
     out, back = Faults(CHANCE, 2 * seed), Faults(CHANCE, 2 * seed + 1)
     found = {"asked": 0, "hurt": 0, "overcome": 0, "accepted wrong": 0}
     with between(board, out, back) as port:
-        link = Link("line", Tcp("127.0.0.1", port), Patience(10, 200, 0.05))
+        link = Link("line", Tcp("127.0.0.1", port), Patience(0.5, 1000, 0.05))
         device = device_of(subject_of(parse_address("tcp:here:1"), link))
         while out.hurt + back.hurt < wanted:
             codes = some_codes(20, seed * 100_000 + found["asked"])
@@ -112,23 +113,29 @@ class Way:
 
     name: str
     address: str
-    bytes: Callable[[int, int], int]  # on the line for a sample, from those of the input and the output
+    bytes: Callable[[bytes, int], int]  # on the line for a sample, from its content and the number of scores
 
 
-def framed(given: int, taken: int) -> int:
-    """A question and its answer."""
-    question, answer = Frame(Kind.QUERY, 1, bytes([1]) * given), Frame(Kind.QUERY, 1, bytes([1]) * (taken + 8))
-    return len(question.packed()) + len(answer.packed())
+def framed(content: bytes, taken: int) -> int:
+    """A question, packed where that is shorter, and its answer."""
+    question = Frame(Kind.QUERY, 1, min(content, packed(content), key=len))
+    return len(question.packed()) + len(Frame(Kind.QUERY, 1, bytes([1]) * (taken + 8)).packed())
 
 
-def spelt(given: int, taken: int) -> int:
-    """Commands and replies of the dialect, without reading anything twice."""
-    pieces = -(-given // PIECE)
-    reply = len("m-ready\r\n")
-    load = len(f"db load {given}%m-[Expecting {given} bytes]\r\n") + reply
+def spelt(content: bytes, taken: int) -> int:
+    """Commands and replies of the dialect, where nothing is read twice."""
+    reply, pieces = len("m-ready\r\n"), -(-len(content) // PIECE)
+    load = len(f"db load {len(content)}%m-[Expecting {len(content)} bytes]\r\n") + reply
+    digits = 2 * len(content) + pieces * (len("db %") + reply) + len("m-load-done\r\n")
     infer = len("infer 1 0%m-warmup-start-0\r\nm-warmup-done\r\nm-infer-start-1\r\nm-lap-us-0\r\nm-lap-us-0\r\n")
     results = len("m-infer-done\r\nm-results-[]\r\n") + 7 * taken
-    return load + 2 * given + pieces * (len("db %") + reply) + len("m-load-done\r\n") + infer + results + reply
+    return load + digits + infer + results + reply
+
+
+def spelt_twice(content: bytes, taken: int) -> int:
+    """The same, and what was loaded and found is read back."""
+    again = len("db print%results%m-results-[]\r\n") + 2 * len("m-ready\r\n") + 7 * taken
+    return spelt(content, taken) + again + 3 * len(content) + -(-len(content) // 8) * len("m-buffer-\r")
 
 
 @final
@@ -182,7 +189,8 @@ def bench(name: str) -> Iterator[Bench]:
         ways = (
             Way("frames", line, framed),
             Way("ASCII", f"{line}?dialect=mlperf&verify=0&{said}", spelt),
-            Way("debugger", f"gdb:127.0.0.1:{board.gdb}?elf={elf}", lambda given, taken: 0),
+            Way("ASCII, read back", f"{line}?dialect=mlperf&{said}", spelt_twice),
+            Way("debugger", f"gdb:127.0.0.1:{board.gdb}?elf={elf}", lambda content, taken: 0),
         )
         try:
             yield Bench(project, board, coding.encode(samples_of(name)), ways)
@@ -211,13 +219,13 @@ def speed(name: str) -> list[dict[str, Any]]:
     """All ways, in turn, several times; and whether they say the same."""
     with bench(name) as found:
         rounds = [[found.timed(way) for way in found.ways] for _ in range(ROUNDS)]
-        given = found.codes[0].nbytes
+        contents = [row.tobytes() for row in found.codes]
     clock, processor = ([median(one[way][kind] for one in rounds) for way in range(len(rounds[0]))] for kind in (0, 1))
     first = rounds[0][0][2]
     rows = []
     for place, way in enumerate(found.ways):
         judged = name == HASH and way.name == "frames"
-        count = way.bytes(given, first.shape[1])
+        count = round(mean(way.bytes(content, first.shape[1]) for content in contents))
         rows.append(
             {
                 "firmware": name,

@@ -14,7 +14,7 @@ from samewhy_bridge.ports import LostError, Opener, Port, TroubleError
 from samewhy_edge.errors import WireError
 
 HURT = (Refusal.DAMAGED, Refusal.TOO_LONG, Refusal.VERSION)  # what a board says of a frame that was hurt on its way
-HELLO = 0.5  # times that, for the first answer of a board; doubled each time: one that was just opened may still boot
+HELLO, LAST = 0.5, 4.0  # of `Patience.spare` until a board has said who it is, first and at most: it may still boot
 PAUSE = 0.2  # seconds until a lost line is opened again, doubled each time
 LONGEST = 10.0  # of these pauses
 SPARE = 5  # times the longest of the last waits
@@ -122,12 +122,15 @@ class Link:
         question = self._question(Kind.INFO, b"")
         port.write(question.packed())
         longest = SPARE * max(self._waits, default=0.0)
-        until = time.monotonic() + min(self.patience.seconds, max(HELLO * self.patience.spare * 2**failures, longest))
+        until = time.monotonic() + min(self.patience.seconds, max(self._hello(failures), longest))
         while (answer := self._awaited(port, question, until)) is None:
             pass
         self._open.clear()
         self._known(answer)
         self._sure = True
+
+    def _hello(self, failures: int) -> float:
+        return self.patience.spare * min(LAST, HELLO * 2**failures)
 
     def _opened(self, failures: int) -> Port:
         if self._port is None:

@@ -22,6 +22,7 @@ from samewhy_bridge.device import device_of, open_tcp
 from samewhy_bridge.generate import generate
 from samewhy_bridge.targets import TARGETS
 from samewhy_edge.address import parse_address
+from samewhy_edge.differ import differ
 from samewhy_edge.errors import InputError
 from samewhy_edge.predictor import Subject
 from samewhy_edge.rung import artifact
@@ -109,6 +110,7 @@ def test_the_port_of_an_ecosystem_answers_what_tflite_micro_does(
         assert board.spec.rung.machine == machine
         assert board.spec.rung.artifact == artifact(MODEL)
         assert board(samples()).tobytes() == known(samples()).tobytes()
+        assert differ(known, board, samples())["first_diverging"] is None
 
 
 @needs_gcc

@@ -105,6 +105,17 @@ def test_the_verb_exits_with_three_where_no_chip_has_room(tmp_path: Path) -> Non
     assert all(name in every.output for name in parts())
 
 
+@pytest.mark.usefixtures("estimating")
+def test_tflite_micro_stands_beside_it_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tflite_micro")
+    found = fit(DS_CNN, [part_named("rp2040")])
+    assert found["tflm"]["runtime"].startswith("tflite-micro ")
+    assert found["tflm"]["allocations"]["head"] >= found["chips"][0]["need"]["arena"]  # ours is no larger than its plan
+    assert found["tflm"]["arena"] >= found["tflm"]["allocations"]["total"]
+    monkeypatch.setattr(module.tflm, "MISSING", "tflite_micro")
+    assert fit(DS_CNN, [part_named("rp2040")])["tflm"] is None
+
+
 def test_what_cannot_be_generated_fits_nothing(tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="Betainc"):
         fit(FILES / "custom_operator.tflite", list(parts().values()))
