@@ -17,8 +17,20 @@ from samewhy_edge.errors import InputError
 from samewhy_edge.explain import described
 from samewhy_edge.fill import backgrounds
 from samewhy_edge.settings import variant
-from samewhy_host.gradients import to_torch
 from samewhy_host.torch_runtime import Torch, one_thread
+from samewhy_host.whitebox import (
+    asking,
+    deep_lift,
+    excitation,
+    grad_cam,
+    gradient_input,
+    integrated_gradients,
+    lrp,
+    rap,
+    relevance,
+    rules,
+    tape,
+)
 from samewhy_host.whitebox.asking import Against, Asked, WhiteBox
 from samewhy_host.whitebox.deep_lift import DeepLift
 from samewhy_host.whitebox.excitation import ExcitationBackprop
@@ -46,6 +58,19 @@ WHITE_BOXES: Mapping[str, Kind] = {
     "excitation-backprop": ExcitationBackprop,
     "rap": Rap,
 }
+CODE = (
+    asking,
+    deep_lift,
+    excitation,
+    grad_cam,
+    gradient_input,
+    integrated_gradients,
+    lrp,
+    rap,
+    relevance,
+    rules,
+    tape,
+)  # what decides a map
 BATCH = 16  # samples at a time: tapes hold every value of the network
 
 
@@ -72,8 +97,8 @@ def settings_of(method: WhiteBox) -> dict[str, Any]:
 def white_box_maps(method: WhiteBox, module: nn.Module, samples: Samples, targets: Targets) -> Maps:
     """Maps (N, *S) of samples (N, *S, C): for the targets' scores, summed over channels.
 
-    In double precision, on a copy: relevance is divided by sums that come near 0, and oneDNN, which is not safe with one
-    thread, takes no part in it.
+    In double precision, on a copy: relevance is divided by sums that come near 0, and oneDNN, which is not safe with
+    one thread, takes no part in it.
 
     Raises:
         ContractError: the module is in training mode, or changes its tensors in place.
@@ -82,7 +107,7 @@ def white_box_maps(method: WhiteBox, module: nn.Module, samples: Samples, target
     Torch(module)  # refuses training mode
     network = copy.deepcopy(module).double().requires_grad_(False)
     filled = backgrounds(method.fill if isinstance(method, Against) else 0.0, samples)
-    asked = [to_torch(one).double() for one in (samples, np.broadcast_to(filled, samples.shape).astype(np.float32))]
+    asked = [channels_first(one) for one in (samples, np.broadcast_to(filled, samples.shape))]
     chosen = torch.from_numpy(np.asarray(targets, np.int64))
     with one_thread():
         found = [
@@ -90,6 +115,11 @@ def white_box_maps(method: WhiteBox, module: nn.Module, samples: Samples, target
             for i in range(0, len(samples), BATCH)
         ]
     return np.concatenate(found) if found else np.zeros(samples.shape[:-1], np.float32)
+
+
+def channels_first(samples: Samples) -> Tensor:
+    """(N, C, *S), in double precision."""
+    return torch.from_numpy(np.moveaxis(samples, -1, 1).astype(np.float64))
 
 
 def attributed(method: WhiteBox, asked: Asked) -> Maps:

@@ -1,7 +1,8 @@
 """Relevance, handed from the scores back to the samples: one pass over a tape, with the rules of a method.
 
 A rule says how an operation deals the relevance of its output to its inputs. An addition is a linear layer whose
-weights are 1, and so is pooling by means; pooling by maxima hands relevance to the largest value; activations pass it on.
+weights are 1, and so is pooling by means; pooling by maxima hands relevance to the largest value; activations pass it
+on.
 """
 
 from collections.abc import Callable, Sequence
@@ -58,9 +59,9 @@ def refused(operation: Operation) -> None:
     """Refuse an operation that no rule is known for."""
     if operation.kind == "unknown":
         raise InputError(
-            f"no rule leads back through {operation.name} of {len(operation.inputs)} tensors; expected {KNOWN}, up to the "
-            "logits. Leave deep-lift, lrp, excitation-backprop and rap out of [[whitebox]]: the other methods take any "
-            "network"
+            f"no rule leads back through {operation.name} of {len(operation.inputs)} tensors; expected {KNOWN}, up to "
+            "the logits. Leave deep-lift, lrp, excitation-backprop and rap out of [[whitebox]]: the other methods take "
+            "any network"
         )
 
 

@@ -53,7 +53,9 @@ class Shares:
         found = [
             [
                 x.detach() * gradient
-                for x, gradient in zip(inputs, torch.autograd.grad(output, inputs, factor, retain_graph=True), strict=True)
+                for x, gradient in zip(
+                    inputs, torch.autograd.grad(output, inputs, factor, retain_graph=True), strict=True
+                )
             ]
             for inputs, output in zip(self._inputs, self._outputs, strict=True)
         ]
@@ -129,9 +131,7 @@ def box(operation: Operation, relevance: Tensor) -> Sequence[Tensor]:
         return lambda x: reach(x.flatten(1)).view(-1, *[1] * (x.ndim - 1)).expand_as(x)
 
     low, high = end(lambda x: x.min(dim=1).values), end(lambda x: x.max(dim=1).values)
-    own, below, above = (
-        Shares(operation, (term,)) for term in ((whole, whole), (low, positive), (high, negative))
-    )
+    own, below, above = (Shares(operation, (term,)) for term in ((whole, whole), (low, positive), (high, negative)))
     factor = divided(relevance, own.total - below.total - above.total)
     dealt = zip(own.dealt(factor), below.dealt(factor), above.dealt(factor), strict=True)
     return [mine - low - high for mine, low, high in dealt]

@@ -19,11 +19,30 @@ Linear = Callable[[Sequence[Tensor], Tensor], Tensor]
 
 WEIGHTED = ("conv1d", "conv2d", "conv3d", "linear")
 NORM = "batch_norm"
-POOLS = ("avg_pool1d", "avg_pool2d", "avg_pool3d", "mean", "sum")
+POOLS: tuple[str, ...] = ("avg_pool1d", "avg_pool2d", "avg_pool3d", "mean", "sum")
 POOLS += ("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d")
-ACTIVATIONS = ("relu", "relu_", "relu6", "leaky_relu", "elu", "gelu", "silu", "mish", "softplus", "sigmoid", "tanh")
+ACTIVATIONS: tuple[str, ...] = (
+    "relu",
+    "relu_",
+    "relu6",
+    "leaky_relu",
+    "elu",
+    "gelu",
+    "silu",
+    "mish",
+    "softplus",
+    "sigmoid",
+    "tanh",
+)
 ACTIVATIONS += ("hardtanh", "hardswish", "hardsigmoid", "clamp", "clamp_")
-ROUTES = ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool1d", "adaptive_max_pool2d", "adaptive_max_pool3d")
+ROUTES: tuple[str, ...] = (
+    "max_pool1d",
+    "max_pool2d",
+    "max_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
+)
 ROUTES += ("flatten", "view", "reshape", "squeeze", "unsqueeze", "permute", "transpose", "movedim", "pad", "cat")
 ROUTES += ("contiguous", "clone", "dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "__getitem__")
 SUMS = ("add", "add_", "__add__", "__radd__", "__iadd__")
