@@ -217,7 +217,11 @@ def folded(layer: Operation, norm: Operation) -> Operation:
     scale = norm.again([zero + 1]) - shift
     weight = layer.weight * scale.view(-1, *[1] * (layer.weight.ndim - 1))
     bias = (shift if layer.bias is None else layer.bias * scale + shift)[0]
-    return replace(layer, output=norm.output, weight=weight.detach(), bias=bias.detach())
+
+    def again(others: Sequence[Tensor]) -> Tensor:
+        return norm.again([layer.again(others)])
+
+    return replace(layer, output=norm.output, again=again, weight=weight.detach(), bias=bias.detach())
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
