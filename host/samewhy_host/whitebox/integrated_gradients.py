@@ -37,7 +37,8 @@ class IntegratedGradients:
         """(N, C, *S); sums to the score less the baseline's, as far as the steps reach."""
         between = asked.samples - asked.baselines
         mean = torch.zeros_like(between)
-        for place, weight in zip(*np.polynomial.legendre.leggauss(self.steps), strict=True):
+        nodes = np.polynomial.legendre.leggauss(self.steps)  # type: ignore[no-untyped-call]
+        for place, weight in zip(*nodes, strict=True):
             point = (asked.baselines + (1 + place) / 2 * between).requires_grad_()
             score = of_targets(asked.network(point), asked.targets).sum()
             mean += weight / 2 * torch.autograd.grad(score, point)[0]
