@@ -1,18 +1,17 @@
 """Does distillation make class activation maps better? The published table, and the same networks measured right.
 
 ``python -m benchmarks.distilled_cams FOLDER`` trains, for every seed, a wide residual network on Fashion-MNIST, and
-students with and without it: a small ResNet-18, whose last maps are 4 x 4, and a plain network of five layers, whose are
-7 x 7 as the teacher's. It prints accuracy and Grad-CAM's average drop, coherency, complexity and ADCC, `published` and
-`corrected` (`samewhy_host.cam_measures`), means over seeds with intervals of 95 %, and beside them the complexity of maps
-of noise, which know nothing. A second run goes on where the first ended; on a GPU where torch finds one. It needs torch,
-numpy and samewhy; the table needs rich.
+students with and without it: a small ResNet-18, whose last maps are 4 x 4, and a plain network of five layers, whose
+are 7 x 7 as the teacher's. It prints accuracy and Grad-CAM's average drop, coherency, complexity and ADCC, `published`
+and `corrected` (`samewhy_host.cam_measures`), means over seeds with intervals of 95 %, and beside them the complexity
+of maps of noise, which know nothing. A second run goes on where the first ended; on a GPU where torch finds one. It
+needs torch, numpy and samewhy; the table needs rich and samewhy[host].
 
 Everything is measured in evaluation mode, on 200 test images, for the class that the network itself says; students are
 distilled from the teacher that they stand beside, with the paper's alpha 0.95 and temperature 6.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path

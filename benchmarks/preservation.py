@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.preservation_students import DATA, EXPLAINERS, TEACHER, named
+from benchmarks.preservation_students import DATA, EXPLAINERS, LOSSES, TEACHER, named, recipes
 from benchmarks.tables import put
 from samewhy_edge.agreement import cosine, spearman
 from samewhy_edge.arrays import Maps
@@ -131,7 +131,7 @@ def compared(maps: Maps, wanted: Maps, shown: Split) -> Mapping[str, float]:
     }
 
 
-def over_seeds(values: Sequence[float], digits: int = 3, unit: float = 1.0) -> str:
+def over_seeds(values: Sequence[float | None], digits: int = 3, unit: float = 1.0) -> str:
     """A mean with its interval."""
     known = unit * np.array([value for value in values if value is not None], np.float64)
     if not len(known):
@@ -165,8 +165,19 @@ def differences(rows: Sequence[Row], columns: Sequence[str]) -> Iterator[Row]:
             ours, theirs = ({row["seed"]: row for row in groups.get((recipe, loss), [])} for loss in (one, other))
             both = sorted(ours.keys() & theirs.keys())
             if both:
-                values = {key: over_seeds([ours[s][key] - theirs[s][key] for s in both], 3) for key in columns}
+                values = {key: over_seeds([less(ours[s][key], theirs[s][key]) for s in both]) for key in columns}
                 yield {"recipe": recipe, "loss": f"({one}) - ({other})", "seeds": len(both), **values}
+
+
+def less(one: float | None, other: float | None) -> float | None:
+    """The difference, where both are defined."""
+    return None if one is None or other is None else one - other
+
+
+def printed(name: str, rows: Sequence[Row]) -> None:
+    """A table, where it has rows."""
+    if rows:
+        put(name, rows)
 
 
 def main() -> None:
@@ -177,9 +188,11 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES))
     parser.add_argument("--losses", nargs="+", default=list(ASKED))
     options = parser.parse_args()
-    rows = json.loads((options.folder / "students.json").read_text())["rows"]
-    put("preservation-inside", list(table(rows, INSIDE)))
-    put("preservation-inside-apart", list(differences(rows, INSIDE)))
+    rows = [json.loads(one.read_text()) for one in sorted(options.folder.glob("*--*--*.json"))]
+    order = [TEACHER, *recipes(1)], list(LOSSES)
+    rows.sort(key=lambda row: (order[0].index(row["recipe"]), order[1].index(row["loss"]), row["seed"]))
+    printed("preservation-inside", list(table(rows, INSIDE)))
+    printed("preservation-inside-apart", list(differences(rows, INSIDE)))
     wanted = [row for row in rows if row["seed"] in options.seeds and row["loss"] in (*options.losses, "labels")]
     chosen = [row for row in wanted if row["recipe"] in options.recipes and row["loss"] != "labels"]
     teachers = [row for row in wanted if row["recipe"] == "teacher"]
@@ -191,8 +204,8 @@ def main() -> None:
         )
         found.append(asked(options.folder, named(row["seed"], row["recipe"], row["loss"]), row))
     columns = ["f1", *(f"{one.name} {key}" for one in EXPLAINERS for key in ("spearman", "auc"))]
-    put("preservation-int8", list(table(found, columns)))
-    put("preservation-int8-apart", list(differences(found, columns)) or [{"recipe": "none has two losses"}])
+    printed("preservation-int8", list(table(found, columns)))
+    printed("preservation-int8-apart", list(differences(found, columns)))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ from samewhy_host.module_file import Recipe, load_module, save_module
 from samewhy_host.train import Train, train
 
 SEEDS = (1, 2, 3, 4, 5)
-EPOCHS, BATCH = 24, 128
+EPOCHS, BATCH = 40, 128
 DATA = Canvases()
 EXPLAINERS: tuple[Explainer, ...] = (
     Occlusion(window=(4,), stride=(4,)),

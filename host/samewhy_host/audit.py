@@ -186,7 +186,7 @@ def right(answers: NDArray[np.int64], test: Split) -> NDArray[np.bool_]:
     """Whether each answer (T,) is the label, or one of the classes that are present."""
     if test.present is None:
         return np.asarray(answers == test.labels)
-    return test.present[np.arange(len(answers)), answers]
+    return np.asarray(test.present[np.arange(len(answers)), answers])
 
 
 def pairs(asked: Sequence[Asked]) -> list[tuple[Asked, Asked]]:

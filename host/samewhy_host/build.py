@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
+from torch import nn
 
 from samewhy_edge import litert
 from samewhy_edge.arrays import Samples
@@ -45,7 +46,7 @@ from samewhy_host.compress.objectives import (
     swa,
 )
 from samewhy_host.compress.objectives.lesson import Scene
-from samewhy_host.compress.tuning import INPUT, REFERENCE, School, Tuning
+from samewhy_host.compress.tuning import INPUT, REFERENCE, Foreign, School, Tuning
 from samewhy_host.data.dataset import Dataset, stratified
 from samewhy_host.data.sources import open_dataset
 from samewhy_host.manifest import Made, Manifest, Step
@@ -268,9 +269,26 @@ def adopted(builder: Builder, recipe: Recipe, weights: Path) -> Path:
     return builder.steps.once("adopt", inputs, [module_file], make)
 
 
-def teacher_of(builder: Builder, how: Tuning, before: Path, first: Path) -> Path:
-    """The module file that teaches: the network before a compression, the float one, or one that the study names."""
-    return {INPUT: before, REFERENCE: first}.get(how.teacher) or taken_from(builder, how.teacher)
+def teacher_of(builder: Builder, how: Tuning, before: Path, first: Path) -> Path | str:
+    """The module file that teaches: the network before a compression, the float one, or one that the study names.
+
+    Else the address of a black box; files are found from the study's folder.
+    """
+    if ":" not in how.teacher:
+        return {INPUT: before, REFERENCE: first}.get(how.teacher) or taken_from(builder, how.teacher)
+    runtime, _, place = how.teacher.partition(":")
+    return how.teacher if place.startswith("//") else f"{runtime}:{builder.file.beside(place)}"
+
+
+def opened_teacher(source: Path | str) -> nn.Module:
+    """A teacher that can be asked."""
+    return load_module(source)[1] if isinstance(source, Path) else Foreign(open_predictor(source))
+
+
+def known_teacher(source: Path | str) -> str:
+    """Identity of a teacher."""
+    known = artifact(source) if isinstance(source, Path) else open_predictor(source).spec.rung.artifact
+    return known.sha256
 
 
 def taken_from(builder: Builder, name: str) -> Path:
@@ -291,7 +309,7 @@ def compressed(
     method: str,
     compression: Compression,
     how: Tuning = PLAIN,
-    teacher: Path | None = None,
+    teacher: Path | str | None = None,
 ) -> Path:
     """The step that holds the network after a compression and its fine-tuning; without a teacher, its parent is it."""
     study, seed = builder.file.study, builder.seed + 1000  # other batches than in training
@@ -302,7 +320,7 @@ def compressed(
         scene = Scene(explainers, builder.data.sample, seed)
         school = School(builder.data.train, len(builder.data.classes), scene)
         told = prefixed(builder.told, f"compress: {method}")
-        known = tuning.made(compression, how, load_module(parent), load_module(source)[1], school, folder, told)
+        known = tuning.made(compression, how, load_module(parent), opened_teacher(source), school, folder, told)
         save_module(folder / "module.pt", *known)
 
     settings = {"method": method, **asdict(compression)}  # type: ignore[call-overload]  # compressions are dataclasses
@@ -312,7 +330,7 @@ def compressed(
         "seed": builder.seed,
         "data": taught(builder.data),
         "tuning": asdict(how),
-        **({"teacher": artifact(source).sha256, "explain": [dict(one) for one in study.explain]} if how.keep else {}),
+        **({"teacher": known_teacher(source), "explain": [dict(one) for one in study.explain]} if how.keep else {}),
     }
     code = [train, module_file, *CUTS, *((tuning, simulation, *LESSONS) if how != PLAIN else ())]
     return builder.steps.once(method, inputs, code, make)

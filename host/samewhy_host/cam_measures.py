@@ -35,8 +35,8 @@ def complexity(one: Map, mode: Mode = "corrected") -> float:
 
 
 def drop(before: Scores, after: Scores, target: int, mode: Mode = "corrected") -> float:
-    """What showing the explained part alone costs, as a share, in [0, 1]: of the target's probability, from scores (K,);
-    as published, of the largest score. NaN where there was nothing to lose.
+    """What showing the explained part alone costs, as a share, in [0, 1], from scores (K,): of the target's
+    probability; as published, of the largest score. NaN where there was nothing to lose.
     """
     if mode == "published":
         had, has = float(before.max()), float(after.max())
@@ -46,7 +46,7 @@ def drop(before: Scores, after: Scores, target: int, mode: Mode = "corrected") -
 
 
 def coherency(one: Map, other: Map) -> float:
-    """Of a map and that of the explained part alone: their correlation, from [-1, 1] to [0, 1]. NaN where one is flat."""
+    """Correlation of a map with that of the explained part alone, moved to [0, 1]. NaN where one is flat."""
     return (pearson(one, other) + 1) / 2
 
 

@@ -17,6 +17,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from samewhy_edge.errors import ArtifactError
 from samewhy_host import flatbuffer
 from samewhy_host.module_file import load_plain
 
@@ -24,7 +25,11 @@ KINDS = (".pt", ".onnx", ".tflite")
 
 
 def coded_bytes(path: Path) -> int | None:
-    """Bytes of the file with its weights coded; None for files of another kind."""
+    """Bytes of the file with its weights coded; None for files of another kind.
+
+    Raises:
+        ArtifactError: the file is broken.
+    """
     if path.suffix not in KINDS:
         return None
     saved = sum(one.nbytes - tensor_bytes(one) for one in tensors(path))
@@ -68,8 +73,16 @@ def of_tflite(content: bytes) -> Iterator[NDArray[Any]]:
 
 
 def of_onnx(path: Path) -> Iterator[NDArray[Any]]:
-    """Initializers."""
-    return (onnx.numpy_helper.to_array(one) for one in onnx.load(path).graph.initializer)
+    """Initializers.
+
+    Raises:
+        ArtifactError: the file is no ONNX.
+    """
+    try:
+        model = onnx.load(path)
+    except Exception as error:  # protobuf has an error of its own for a broken file
+        raise ArtifactError(f"{path}: not readable as ONNX ({error}); export it anew") from error
+    return (onnx.numpy_helper.to_array(one) for one in model.graph.initializer)
 
 
 def of_torch(path: Path) -> Iterator[NDArray[Any]]:

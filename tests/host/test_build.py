@@ -305,3 +305,26 @@ def test_a_teacher_that_is_not_there_is_told(tmp_path: Path) -> None:
     how = Tuning(keep=({"method": "distil"},), teacher="none.pt")
     with pytest.raises(ArtifactError, match=r"none\.pt: no such file; teacher of \[\[compress\]\] in study\.toml"):
         teacher_of(builder(tmp_path), how, tmp_path, tmp_path)
+
+
+def test_a_deployed_file_can_teach_by_its_scores(tmp_path: Path) -> None:
+    """Through its address the network before teaches what it teaches as a module."""
+    one = builder(tmp_path)
+    parent = trained(one) / "module.pt"
+    how = Tuning(keep=({"method": "distil", "alpha": 1.0},), teacher=f"torch:{parent}")
+    address = teacher_of(one, how, tmp_path, tmp_path)
+    assert address == f"torch:{parent}"
+    known = (one, parent, "magnitude", Magnitude(0.5, replace(small.QUICK, epochs=1)))
+    by_address, as_module = compressed(*known, how, address), compressed(*known, replace(how, teacher="input"))
+    weights = [
+        load_module(done / "module.pt")[1].get_parameter("classifier.weight") for done in (by_address, as_module)
+    ]
+    assert torch.allclose(*weights, atol=1e-5)
+
+
+def test_a_black_box_has_nothing_to_look_into(tmp_path: Path) -> None:
+    one = builder(tmp_path)
+    parent = trained(one) / "module.pt"
+    how = Tuning(keep=({"method": "swa"},), teacher=f"torch:{parent}")
+    with pytest.raises(InputError, match="no global pooling in the network"):
+        compressed(one, parent, "magnitude", Magnitude(0.5, small.QUICK), how, f"torch:{parent}")

@@ -38,6 +38,6 @@ class Random:
         gone = torch.zeros(total, dtype=torch.bool)
         gone[torch.from_numpy(drawn[: round(self.amount * total)])] = True
         with torch.no_grad():
-            for weight, own in zip(weights, gone.split([weight.numel() for weight in weights]), strict=True):
+            for weight, own in zip(weights, torch.split(gone, [one.numel() for one in weights]), strict=True):
                 weight.masked_fill_(own.view_as(weight), 0.0)
         return recipe

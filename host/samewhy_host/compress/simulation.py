@@ -100,7 +100,7 @@ def with_rounded_weights(part: nn.Conv1d | nn.Conv2d | nn.Linear, bits: int) -> 
         convolved: Tensor = part._conv_forward(x, weight, part.bias)
         return convolved
 
-    part.forward = forward  # type: ignore[method-assign]  # of this object alone
+    part.forward = forward  # type: ignore[method-assign, assignment]  # of this object alone
     try:
         yield
     finally:

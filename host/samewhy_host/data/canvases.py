@@ -15,10 +15,11 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from samewhy_edge.arrays import Scores
 from samewhy_edge.errors import InputError
 from samewhy_edge.plan import words
 from samewhy_host.data import embedded
-from samewhy_host.data.composites import Images, Name, below, filled
+from samewhy_host.data.composites import Name, below, filled
 from samewhy_host.data.dataset import Dataset, Split, Values
 
 PLACES, SIDE, ITEM, TILE = 4, 16, 14, 2  # of a canvas; pixels of a place, of a halved garment, of a tile of clutter
@@ -56,7 +57,7 @@ def canvases(how: Canvases, values: Values, seed: int) -> Dataset:
     if values != "unit":
         raise InputError(f'canvases with values = "{values}"; expected "unit", [0, 1]')
     source = embedded.fashion_mnist("unit")
-    train, test = (_split(name, one, how, seed) for name, one in (("train", source.train), ("test", source.test)))
+    train, test = _split("train", source.train, how, seed), _split("test", source.test, how, seed)
     return Dataset("garments-on-canvases", source.classes, train, test, made(how, seed))
 
 
@@ -147,7 +148,7 @@ def _paint(
     return found
 
 
-def f1(scores: Images, present: NDArray[np.bool_]) -> float:
+def f1(scores: Scores, present: NDArray[np.bool_]) -> float:
     """F1 over all classes and samples together, in [0, 1], for scores (N, K): a class is said where its score is above
     0, a chance of one half. NaN where nothing is present and nothing is said.
     """

@@ -33,7 +33,8 @@ class Split:
         ids = tuple(self.ids[i] for i in places)
         masks, distractors = (None if one is None else one[places] for one in (self.masks, self.distractors))
         others = None if self.distractor_labels is None else self.distractor_labels[places]
-        present, owners = (None if one is None else one[places] for one in (self.present, self.owners))
+        present = None if self.present is None else self.present[places]
+        owners = None if self.owners is None else self.owners[places]
         return Split(self.samples[places], self.labels[places], ids, masks, distractors, others, present, owners)
 
     def about(self, classes: Targets) -> "Split":

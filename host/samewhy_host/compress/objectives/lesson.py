@@ -116,7 +116,7 @@ def pooling(module: nn.Module) -> nn.Module:
         InputError: it has none.
     """
     kinds = (nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d)
-    found = [part for part in module.modules() if isinstance(part, kinds)]
+    found: list[nn.Module] = [part for part in module.modules() if isinstance(part, kinds)]
     if not found:
         raise InputError(
             "no global pooling in the network, whose input maps are made of; name a layer in [[compress.keep]]"
@@ -130,7 +130,7 @@ def named(module: nn.Module, layer: str) -> nn.Module:
     Raises:
         InputError: there is none of that name.
     """
-    known = dict(module.named_modules())
+    known: dict[str, nn.Module] = dict(module.named_modules())
     if layer not in known:
         names = ", ".join(name for name in known if name)
         raise InputError(f"[[compress.keep]] layer {layer!r} is not in the network; expected one of: {names}")

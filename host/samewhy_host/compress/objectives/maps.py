@@ -39,7 +39,8 @@ def distance(student: Tensor, teacher: Tensor, reduction: Reduction) -> Tensor:
     """
     own, other = (normalize(one.flatten(1), dim=1) for one in (resized(student, teacher.shape[1:]), teacher))
     if reduction == "norm":
-        return torch.linalg.vector_norm(own - other, dim=1).mean()
+        lengths: Tensor = torch.linalg.vector_norm(own - other, dim=1)
+        return lengths.mean()
     return ((own - other) ** 2).mean()
 
 

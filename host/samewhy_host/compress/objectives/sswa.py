@@ -59,5 +59,5 @@ class Sswa:
 def kept(channels: int, dropped: float) -> Tensor:
     """1 for channels that stay, 0 for the others, (channels,)."""
     mask = torch.ones(channels)
-    mask[torch.randperm(channels)[: int(channels * dropped)]] = 0  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    mask[torch.randperm(channels)[: int(channels * dropped)]] = 0
     return mask
