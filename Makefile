@@ -48,7 +48,7 @@ bench: $(VENV)/dev.stamp
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.peers
 
-# Masks and maps against the installed Captum, Xplique and TorchRay, in an environment of their own; our client against a
+# Masks and maps against the installed Captum, Xplique, TorchRay and zennit, in an environment of their own; our client against a
 # running MLServer, in another: its protobuf is newer.
 peers-test: $(VENV)-peers/peers.stamp $(VENV)-mlserver/mlserver.stamp
 	MLSERVER=$(abspath $(VENV)-mlserver/bin/mlserver) $(VENV)-peers/bin/python -m pytest tests/peers
@@ -61,7 +61,8 @@ $(VENV)-mlserver/mlserver.stamp: Makefile
 $(VENV)-peers/peers.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install $(PIP_FLAGS) -e '.[peers]' pytest hypothesis
-	$(VENV)-peers/bin/pip install $(PIP_FLAGS) --no-deps torchray # names torchvision, which its RISE does not import
+	$(VENV)-peers/bin/pip install $(PIP_FLAGS) --no-deps torchray zennit==0.4.6 # both name torchvision; neither what we ask of them imports it
+	$(VENV)-peers/bin/pip install $(PIP_FLAGS) click pillow # zennit's other needs
 	touch $@
 
 # All edge tests on an emulated Raspberry Pi (aarch64); needs qemu-user-static, and a quarter of an hour or more.

@@ -18,7 +18,7 @@ from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
 from samewhy_edge.quant import Affine
 from samewhy_edge.record import record_of, save
-from samewhy_host import asking, audit, faithful, gradients, manifest
+from samewhy_host import asking, audit, faithful, gradients, manifest, transfer
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
@@ -240,6 +240,7 @@ def audited(run: Run) -> dict[str, Any]:
             settings.level,
         ),
         **trials(interview, judged, sampling),
+        **white_boxes(run, interview, sampling),
         "samples": audit.sample_rows(interview.audited, interview.targets),
         "gallery": shown,
         "cross_check": checked,
@@ -293,6 +294,20 @@ def trials(interview: Interview, judged: Judgements, sampling: Sampling) -> dict
         ),
         "twin": audit.twin_row(interview.twin, interview.asked[0], interview.explained, interview.data.test, sampling),
     }
+
+
+def white_boxes(run: Run, interview: Interview, sampling: Sampling) -> dict[str, Any]:
+    """What white-box maps say of the torch rungs, beside the explainers; nothing where the study asks for none."""
+    methods, made = run.file.study.white_boxes(), interview.manifest
+    if not methods:
+        return {}
+    run.show.line(f"white box: {', '.join(one.name for one in methods)}")
+    found = transfer.networks(Rungs(run.folder, made.rungs), interview.subjects)
+    twin = transfer.opened(Rungs(run.folder, (made.twin,))) if made.twin else []
+    known = (interview.audited.samples, interview.targets, run.steps)
+    seen = transfer.looked_into(methods, found, twin, *known)
+    transfer.write_maps(run.folder / "whitebox", seen)
+    return {"whitebox": transfer.table(seen, interview.explained, interview.audited.masks, sampling)}
 
 
 def measured(run: Run, interview: Interview) -> dict[str, dict[str, float]]:

@@ -17,6 +17,8 @@ from samewhy_host.data.sources import Data
 from samewhy_host.judging import Faithfulness
 from samewhy_host.schemes import Quantize
 from samewhy_host.train import Train
+from samewhy_host.whitebox import white_boxes_from
+from samewhy_host.whitebox.asking import WhiteBox
 from samewhy_host.zoo import ZOO
 
 STUDY_FILE = "study file; expected a .toml, see studies/ for examples"
@@ -83,6 +85,7 @@ class Study:
     compress: tuple[Table, ...] = ()
     quantize: Quantize = field(default_factory=Quantize)
     explain: tuple[Table, ...] = DEFAULTS
+    whitebox: tuple[Table, ...] = ()
     audit: Audit = field(default_factory=Audit)
     faithfulness: Faithfulness = field(default_factory=Faithfulness)
     rung: tuple[Extra, ...] = ()
@@ -94,6 +97,14 @@ class Study:
             InputError: an unknown method or parameter, or two of one name.
         """
         return explainers_from(self.explain)
+
+    def white_boxes(self) -> list[WhiteBox]:
+        """The methods that look into the torch rungs, in the order of the file.
+
+        Raises:
+            InputError: an unknown method or parameter, or two of one name.
+        """
+        return white_boxes_from(self.whitebox)
 
     def compressions(self) -> list[tuple[str, Compression]]:
         """Method names and parameters, in the order of the file.
@@ -150,7 +161,8 @@ def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFil
     if isinstance(table.get("faithfulness"), Mapping):
         table["faithfulness"] = located(table["faithfulness"], path.parent)
     study = structure(Study, table, path.name)
-    study = replace(study, explain=tuple(located(one, path.parent) for one in study.explain))
+    explain, white = (tuple(located(one, path.parent) for one in tables) for tables in (study.explain, study.whitebox))
+    study = replace(study, explain=explain, whitebox=white)
     one_model(study.model)
     for extra in study.rung:
         if not extra.name.replace("-", "").replace("_", "").isalnum():
@@ -161,6 +173,7 @@ def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFil
                 "rung that the device was to be)"
             )
     study.explainers()
+    study.white_boxes()
     study.compressions()
     study.tunings()
     fits(study)
@@ -203,6 +216,10 @@ def fits(study: Study) -> None:
     if study.compress and not (study.model.architecture or study.model.factory):
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
+        )
+    if study.whitebox and not (study.model.architecture or study.model.factory):
+        raise InputError(
+            "[[whitebox]] looks into a torch network; [model] names a file made elsewhere, remove one of the two"
         )
     if study.model.int8_tflite and study.quantize != Quantize():
         raise InputError(
