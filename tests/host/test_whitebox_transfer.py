@@ -16,7 +16,8 @@ from samewhy_host import run, transfer
 from samewhy_host.asking import Rungs
 from samewhy_host.manifest import Step
 from samewhy_host.module_file import load_module, save_module
-from samewhy_host.report.page import write_report
+from samewhy_host.report.page import draw, render
+from samewhy_host.report.reading import read
 from samewhy_host.stats import Sampling
 from samewhy_host.steps import Steps
 from samewhy_host.study import read_study
@@ -181,17 +182,15 @@ def told(rungs: Sequence[str] = ("float", "int8-xnnpack")) -> dict[str, Any]:
 
 def test_the_page_shows_what_the_audit_says_and_nothing_where_it_says_nothing(tmp_path: Path) -> None:
     folder = finished.run_folder(tmp_path)
-    write_report(folder)
-    without = (folder / "report.html").read_bytes()
-    assert b'id="whitebox"' not in without
-    finished.edit(
-        folder, lambda table: table.update(whitebox=told(rungs=("float",)))
-    )  # no torch rung below the reference
-    write_report(folder)
-    assert (folder / "report.html").read_bytes() == without
-    finished.edit(folder, lambda table: table.update(whitebox=told()))
-    write_report(folder)
-    page = (folder / "report.html").read_text()
+    pictures = draw(read(folder))
+
+    def page_with(**more: Any) -> str:
+        return render(read(finished.edit(folder, lambda table: table.update(more))), pictures)
+
+    without = page_with()
+    assert 'id="whitebox"' not in without
+    assert page_with(whitebox=told(rungs=("float",))) == without  # no torch rung below the reference
+    page = page_with(whitebox=told())
     section = page[page.index('id="whitebox"') :].partition("</section>")[0]
     for said in ("0.457", "0.123", "undefined: 2", "<b>0.345</b>", "0.678", "[0.234, 0.912]", "[0.210, 0.810]"):
         assert said in section, said
