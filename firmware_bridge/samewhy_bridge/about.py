@@ -16,7 +16,7 @@ from samewhy_edge.rung import Artifact, Rung
 FRONT = struct.Struct("<BBHII32sIIIQH")
 END = struct.Struct("<BB5HfiI")
 TYPES = ("i1", "u1", "<i2", "<i4", "<f4")
-ASCII = 1  # flag: the other dialect is spoken on the same port
+ASCII, PACKS = 1, 2  # flags: the other dialect is spoken on the same port; packed questions are understood
 
 
 @final
@@ -45,6 +45,7 @@ class About:
     """A board, and the model in it."""
 
     ascii: bool
+    packs: bool
     batch: int  # questions that one frame may hold
     room: int  # bytes that the board keeps while the model runs
     tick_rate: int  # a second; 0 where ticks are not time
@@ -92,7 +93,7 @@ def read_about(body: bytes) -> About:
             f"version {version}, {batch} questions a frame; expected version {VERSION}, at least 1 question"
         )
     words = texts_of(body[FRONT.size + 2 * END.size :], 4)
-    return About(bool(flags & ASCII), batch, room, *numbers, *ends, *words)
+    return About(bool(flags & ASCII), bool(flags & PACKS), batch, room, *numbers, *ends, *words)
 
 
 def end_of(content: bytes) -> End:

@@ -15,6 +15,7 @@ from samewhy_bridge.about import About, usable
 from samewhy_bridge.dialect import open_dialect
 from samewhy_bridge.frames import Kind
 from samewhy_bridge.link import Link, Patience
+from samewhy_bridge.packing import packed
 from samewhy_bridge.ports import Opener, serial_of, tcp_of
 from samewhy_edge.address import Address
 from samewhy_edge.arrays import Samples, Scores
@@ -59,9 +60,9 @@ class Device:
             WireError: the board fails, refuses, or holds another model than before.
         """
         rows, size = codes.astype(self.about.input.dtype, copy=False), self.about.batch
-        bodies = [rows[start : start + size].tobytes() for start in range(0, len(rows), size)]
+        questions = [self._question(rows[start : start + size].tobytes()) for start in range(0, len(rows), size)]
         with self._turn:
-            found = self.link.ask(Kind.QUERY, bodies) if bodies else []
+            found = self.link.ask(questions) if questions else []
         table = np.frombuffer(b"".join(found), np.uint8)
         width = TICKS + self.about.output.size
         if len(table) != len(rows) * width:
@@ -69,6 +70,14 @@ class Device:
         table = table.reshape(len(rows), width)
         self.ticks.extend(int(count) for count in table[:, :TICKS].copy().view("<u4").ravel())
         return self.about.output.read(table[:, TICKS:].tobytes())
+
+    def _question(self, content: bytes) -> tuple[Kind, bytes]:
+        """The shorter way to ask."""
+        if self.about.packs and len(content) == self.about.input.size:
+            fewer = packed(content)
+            if len(fewer) < len(content):
+                return Kind.PACKED, fewer
+        return Kind.QUERY, content
 
     def layers(self, samples: Samples) -> list[Layer]:
         """What every operator gave for samples (N, *S, C), as far as its output lies in the arena."""
@@ -78,8 +87,8 @@ class Device:
 
     def _layer(self, number: int, rows: NDArray[Any]) -> Layer:
         with self._turn:
-            bodies = [number.to_bytes(2, "little") + row.tobytes() for row in rows]
-            found = [Dump.read(body) for body in self.link.ask(Kind.DUMP, bodies)]
+            questions = [(Kind.DUMP, number.to_bytes(2, "little") + row.tobytes()) for row in rows]
+            found = [Dump.read(body) for body in self.link.ask(questions)]
         first = found[0]
         return Layer(first.operator, "", f"{first.tensor}", np.stack([one.values for one in found]))
 

@@ -28,6 +28,7 @@ class Kind(IntEnum):
     INFO = 1
     QUERY = 2
     DUMP = 3
+    PACKED = 4
     ANSWER = 0x80  # added to a question's kind
     ERROR = 0xFF
 

@@ -24,7 +24,7 @@ from samewhy_edge.errors import AddressError, ArtifactError, WireError
 from samewhy_edge.predictor import Spec, Subject
 
 CALLED = ("samewhy_about", "samewhy_input", "samewhy_output", "samewhy_invoke")
-PLACES = ("samewhy_debug_wait", "samewhy_wire_poll", "main")  # where it is halted: all is set up there
+PLACES = ("samewhy_wire_poll", "main")  # where it is halted: all is set up there
 ROOM = 1024  # bytes below the stack for what `samewhy_about` tells
 TOLD = 512  # bytes of it at most
 REACHED = 3.0  # seconds until it is there, if it ever comes there

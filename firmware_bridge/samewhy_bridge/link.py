@@ -14,7 +14,7 @@ from samewhy_bridge.ports import LostError, Opener, Port, TroubleError
 from samewhy_edge.errors import WireError
 
 HURT = (Refusal.DAMAGED, Refusal.TOO_LONG, Refusal.VERSION)  # what a board says of a frame that was hurt on its way
-HELLO = 0.5  # times that, for the first answer of a board; doubled each time: one that was just opened may still boot
+HELLO, LAST = 0.5, 4.0  # of `Patience.spare` until a board has said who it is, first and at most: it may still boot
 PAUSE = 0.2  # seconds until a lost line is opened again, doubled each time
 LONGEST = 10.0  # of these pauses
 SPARE = 5  # times the longest of the last waits
@@ -61,22 +61,22 @@ class Link:
     _open: dict[int, Asked] = field(default_factory=dict)  # unanswered, by sequence
     _found: dict[int, bytes] = field(default_factory=dict)  # answers by place
 
-    def ask(self, kind: Kind, bodies: Sequence[bytes]) -> list[bytes]:
-        """Bodies of the answers to questions of a kind, without their check; in order.
+    def ask(self, questions: Sequence[tuple[Kind, bytes]]) -> list[bytes]:
+        """Bodies of the answers to questions, without their check; in order.
 
         Raises:
             WireError: the board cannot be reached, refuses, holds another model, or goes on failing.
         """
         self._found, left = {}, self.patience.tries
-        while len(self._found) < len(bodies) or not self._sure:
+        while len(self._found) < len(questions) or not self._sure:
             before = len(self._found)
             try:
                 self._introduced(self.patience.tries - left)
-                self._round(kind, bodies, self.patience.tries - left)
+                self._round(questions, self.patience.tries - left)
             except (TroubleError, LostError) as trouble:
                 left = (self.patience.tries if len(self._found) > before else left) - 1
                 self._troubled(trouble, left)
-        return [self._found[place] for place in range(len(bodies))]
+        return [self._found[place] for place in range(len(questions))]
 
     def introduced(self) -> About:
         """What the board says of itself.
@@ -84,7 +84,7 @@ class Link:
         Raises:
             WireError: as `ask`.
         """
-        self.ask(Kind.INFO, [])
+        self.ask([])
         if self.about is None:
             raise WireError(f"{self.where}: said nothing of itself")  # of no tries
         return self.about
@@ -122,12 +122,15 @@ class Link:
         question = self._question(Kind.INFO, b"")
         port.write(question.packed())
         longest = SPARE * max(self._waits, default=0.0)
-        until = time.monotonic() + min(self.patience.seconds, max(HELLO * self.patience.spare * 2**failures, longest))
+        until = time.monotonic() + min(self.patience.seconds, max(self._hello(failures), longest))
         while (answer := self._awaited(port, question, until)) is None:
             pass
         self._open.clear()
         self._known(answer)
         self._sure = True
+
+    def _hello(self, failures: int) -> float:
+        return self.patience.spare * min(LAST, HELLO * 2.0**failures)
 
     def _opened(self, failures: int) -> Port:
         if self._port is None:
@@ -162,12 +165,12 @@ class Link:
             )
         self.about = found
 
-    def _round(self, kind: Kind, bodies: Sequence[bytes], failures: int) -> None:
+    def _round(self, questions: Sequence[tuple[Kind, bytes]], failures: int) -> None:
         """Ask what is not answered, as far ahead as the board keeps."""
         port = self._opened(0)
-        waiting = deque(place for place in range(len(bodies)) if place not in self._found)
+        waiting = deque(place for place in range(len(questions)) if place not in self._found)
         while waiting or self._open:
-            self._send(port, kind, bodies, waiting)
+            self._send(port, questions, waiting)
             before, started = len(self._found), time.monotonic()
             until = started + min(self.patience.seconds, self._expected() * 2**failures)
             while len(self._found) == before:
@@ -182,12 +185,12 @@ class Link:
         question = max(one.size for one in self._open.values())
         return self.patience.spare + self.about.macs / SLOW[0] + question / SLOW[1]
 
-    def _send(self, port: Port, kind: Kind, bodies: Sequence[bytes], waiting: deque[int]) -> None:
+    def _send(self, port: Port, questions: Sequence[tuple[Kind, bytes]], waiting: deque[int]) -> None:
         """One question is worked on while others fill the room that the board keeps for them."""
         room = self.about.room if self.about else 0
         ahead = sum(one.size for one in list(self._open.values())[1:])
         while waiting:
-            question = self._question(kind, bodies[waiting[0]])
+            question = self._question(*questions[waiting[0]])
             content = question.packed()
             ahead += len(content) if self._open else 0
             if ahead > room:

@@ -13,7 +13,7 @@ from samewhy_edge.errors import ArtifactError
 
 INPUT, OUTPUT = End("i1", (1, 28, 28, 1), 0.5, -128, 784), End("<f4", (1, 10), 0.0, 0, 40)
 BODY = (
-    struct.pack("<BBHII32sIIIQH", 1, 1, 2, 1024, 80_000_000, bytes(range(32)), 5000, 1600, 40, 7840, 2)
+    struct.pack("<BBHII32sIIIQH", 1, 3, 2, 1024, 80_000_000, bytes(range(32)), 5000, 1600, 40, 7840, 2)
     + struct.pack("<BB5HfiI", 0, 4, 1, 28, 28, 1, 0, 0.5, -128, 784)
     + struct.pack("<BB5HfiI", 4, 2, 1, 10, 0, 0, 0, 0.0, 0, 40)
     + b"".join(bytes([len(word)]) + word for word in (b"runtime 1", b"kernels", b"machine", b"name"))
@@ -23,7 +23,7 @@ BODY = (
 def test_a_body_is_read_as_it_is_described() -> None:
     about = read_about(BODY)
     assert about == About(
-        *(True, 2, 1024, 80_000_000, bytes(range(32)), 5000, 1600, 40, 7840, 2, INPUT, OUTPUT),
+        *(True, True, 2, 1024, 80_000_000, bytes(range(32)), 5000, 1600, 40, 7840, 2, INPUT, OUTPUT),
         *("runtime 1", "kernels", "machine", "name"),
     )
     assert about.output.coding() is None

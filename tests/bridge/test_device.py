@@ -25,7 +25,7 @@ from tests.bridge.boards import Faults, between, needs_gcc, program, running, sc
 
 pytestmark = needs_gcc
 SHA = bytes([1, *range(2, 31), 0, 0]).hex()
-QUICK = Patience(10, 60, 0.05)
+QUICK = Patience(0.5, 200, 0.05)
 
 
 @pytest.fixture(scope="module")

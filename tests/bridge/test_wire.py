@@ -7,11 +7,12 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from samewhy_bridge.about import read_about
 from samewhy_bridge.frames import MARK, NO_SEQUENCE, VERSION, Event, Frame, Kind, Reader, Refusal, Text, crc16, stuffed
+from samewhy_bridge.packing import packed
 from samewhy_edge.quant import Affine
 from tests.bridge.boards import needs_gcc, running, scores, some_codes
 
@@ -75,7 +76,7 @@ def test_a_board_says_what_it_is(line: Line) -> None:
     assert about.sha256 == SHA
     assert (about.file_bytes, about.arena_bytes, about.constant_bytes) == (4321, 1608, 40)
     assert (about.macs, about.layers) == (7840, 2)
-    assert (about.batch, about.room, about.tick_rate, about.ascii) == (1, 1024, 1_000_000, True)
+    assert (about.batch, about.room, about.tick_rate, about.ascii, about.packs) == (1, 1024, 1_000_000, True, True)
     assert (about.sample, about.classes) == ((28, 28, 1), 10)
     assert about.input.coding() == Affine(2**-8, -128, "int8")
     assert about.output.coding() == Affine(2**-4, 3, "int8")
@@ -105,6 +106,11 @@ def test_questions_that_no_board_knows_are_refused_by_name(line: Line) -> None:
         (Frame(Kind.QUERY, 4, bytes(783)), Refusal.LENGTH),
         (Frame(Kind.DUMP, 5, bytes(785)), Refusal.LENGTH),
         (Frame(Kind.DUMP, 6, row + bytes(784)), Refusal.NO_ROW),
+        (Frame(Kind.PACKED, 7, b""), Refusal.LENGTH),
+        (Frame(Kind.PACKED, 8, b"\xff\0" * 6), Refusal.LENGTH),  # 774 bytes
+        (Frame(Kind.PACKED, 9, b"\xff\0" * 6 + b"\x89\0"), Refusal.LENGTH),  # 785
+        (Frame(Kind.PACKED, 10, b"\xff\0" * 6 + b"\x09\0"), Refusal.LENGTH),  # ten bytes are promised
+        (Frame(Kind.PACKED, 11, b"\xff\0" * 6 + b"\x88"), Refusal.LENGTH),  # and none
     ):
         line.send(question)
         answer = line.frame()
@@ -148,6 +154,22 @@ def test_noise_of_any_kind_is_survived(board: int, noise: list[bytes]) -> None:
     while (answer := line.frame()).sequence != 77:
         assert answer.kind == Kind.ERROR
     np.testing.assert_array_equal(np.frombuffer(answer.body[4:-4], np.int8), scores(codes)[0])
+    line.socket.close()
+
+
+SPARSE = st.lists(st.tuples(st.integers(-128, 127), st.integers(1, 300)), min_size=1).map(
+    lambda runs: np.resize(np.repeat(*np.array(runs).T), 784).astype(np.int8)
+)
+
+
+@settings(max_examples=40)
+@given(SPARSE)
+def test_a_packed_question_is_the_same_question(board: int, codes: np.ndarray) -> None:
+    content = packed(codes.tobytes())
+    assume(len(content) <= 784)
+    line = Line(board)
+    line.send(Frame(Kind.PACKED, 5, content))
+    np.testing.assert_array_equal(np.frombuffer(line.frame().body[4:-4], np.int8), scores(codes[None])[0])
     line.socket.close()
 
 

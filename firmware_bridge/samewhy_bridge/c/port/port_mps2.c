@@ -22,17 +22,20 @@ void samewhy_port_init(void) {
   interrupts_on();
 }
 
+static uint32_t masked; /* the interrupt is off: the ring is full */
+
 void samewhy_irq_receive(void);
 void samewhy_irq_receive(void) {
   INTCLEAR = 2u;
-  while ((STATE & RX_FULL) && !ring_full()) ring_put((uint8_t)DATA);
-  if (ring_full()) CTRL = TX_ENABLE | RX_ENABLE; /* what else comes waits in the UART, and before it */
+  if (STATE & RX_FULL) ring_put((uint8_t)DATA);
+  masked = (uint32_t)ring_full();
+  if (masked) CTRL = TX_ENABLE | RX_ENABLE; /* what else comes waits in the UART, and before it */
 }
 
 int samewhy_port_get(void) {
   if (ring_empty()) return -1;
   uint8_t byte = ring_get();
-  if (!(CTRL & RX_INTERRUPT)) {
+  if (masked) {
     interrupts_off();
     CTRL = TX_ENABLE | RX_ENABLE | RX_INTERRUPT;
     samewhy_irq_receive(); /* a byte that waits makes no interrupt any more */

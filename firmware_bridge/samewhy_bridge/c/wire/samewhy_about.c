@@ -35,7 +35,7 @@ static uint8_t *end_of_model(uint8_t *at, const samewhy_end *end) {
 uint16_t samewhy_about(uint8_t *out) {
   uint8_t *at = out;
   at = number(at, SAMEWHY_PROTOCOL, 1);
-  at = number(at, SAMEWHY_ASCII, 1);
+  at = number(at, SAMEWHY_PACKS | (SAMEWHY_ASCII ? SAMEWHY_SPEAKS_ASCII : 0u), 1);
   at = number(at, SAMEWHY_BATCH, 2);
   at = number(at, SAMEWHY_ROOM, 4);
   at = number(at, samewhy_port_tick_rate(), 4);

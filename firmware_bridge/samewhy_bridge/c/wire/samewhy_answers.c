@@ -30,18 +30,50 @@ static void info(const samewhy_frame *frame) {
   end();
 }
 
+static void run(void) {
+  uint32_t start = samewhy_port_ticks();
+  samewhy_invoke();
+  samewhy_send_number(samewhy_port_ticks() - start, 4);
+  samewhy_send(samewhy_output(), SAMEWHY_OUTPUT_BYTES);
+}
+
 /* Each run begins with its input: the plan of the arena may have given its room to later tensors. */
 static void query(const samewhy_frame *frame, uint32_t count) {
   const uint8_t *given = frame->bytes + SAMEWHY_HEAD_BYTES;
   begin(frame);
   for (uint32_t i = 0; i < count; i++, given += SAMEWHY_INPUT_BYTES) {
     memcpy(samewhy_input(), given, SAMEWHY_INPUT_BYTES);
-    uint32_t start = samewhy_port_ticks();
-    samewhy_invoke();
-    samewhy_send_number(samewhy_port_ticks() - start, 4);
-    samewhy_send(samewhy_output(), SAMEWHY_OUTPUT_BYTES);
+    run();
   }
   end();
+}
+
+/* Hidden features make long runs of one byte. A head below 128 stands before head + 1 bytes; another before one byte,
+ * which comes head - 126 times. How many bytes were made; 0 for what is cut or makes too many. */
+static uint32_t unpacked(const uint8_t *from, uint32_t length, uint8_t *to) {
+  uint32_t made = 0;
+  while (length) {
+    uint8_t head = *from++;
+    uint32_t count = head < 128u ? head + 1u : head - 126u, taken = head < 128u ? count : 1u;
+    if (taken > --length || count > SAMEWHY_INPUT_BYTES - made) return 0;
+    if (head < 128u) {
+      memcpy(to + made, from, count);
+    } else {
+      memset(to + made, *from, count);
+    }
+    made += count;
+    from += taken;
+    length -= taken;
+  }
+  return made;
+}
+
+static int packed(const samewhy_frame *frame, uint32_t length) {
+  if (unpacked(frame->bytes + SAMEWHY_HEAD_BYTES, length, (uint8_t *)samewhy_input()) != SAMEWHY_INPUT_BYTES) return 0;
+  begin(frame);
+  run();
+  end();
+  return 1;
 }
 
 static void dump(const samewhy_frame *frame) {
@@ -83,6 +115,9 @@ void samewhy_answer(const samewhy_frame *frame) {
     case SAMEWHY_DUMP:
       if (length != SAMEWHY_ROW_BYTES + SAMEWHY_INPUT_BYTES) break;
       dump(frame);
+      return;
+    case SAMEWHY_PACKED:
+      if (!packed(frame, length)) break;
       return;
     default:
       samewhy_refuse(SAMEWHY_UNKNOWN, sequence_of(frame), "unknown kind of question");

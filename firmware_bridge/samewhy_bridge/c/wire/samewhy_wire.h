@@ -41,6 +41,8 @@ void samewhy_wire_start(void); /* says that it is there */
 void samewhy_wire_poll(void);  /* takes a byte that came, and answers when a question is whole */
 
 #define SAMEWHY_ABOUT_BYTES 512u
+#define SAMEWHY_SPEAKS_ASCII 1u /* flags of it */
+#define SAMEWHY_PACKS 2u
 
 /* What the board says of itself, as the answer to INFO holds it; at most SAMEWHY_ABOUT_BYTES. How many they are.
  * A debugger calls it too. */
