@@ -41,6 +41,8 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.verdicts
 	$(BIN)/python -m benchmarks.faithfulness
 	$(BIN)/python -m benchmarks.shortcut
+	$(BIN)/python -m benchmarks.bit_exact
+	$(BIN)/python -m benchmarks.firmware
 	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.peers
 
