@@ -3,6 +3,7 @@
 # make check   format, lint, types, import laws, spelling
 # make bench   measurements; each writes a table and a JSON to runs/bench
 # make bench-peers   the last of them alone: beside Captum, Xplique and DIANNA, each in an environment of its own
+# make bench-firmware   codes, sizes and instructions of generated C
 # make peers-test  masks and maps against the libraries that our conventions are named after
 # make pi-test  the edge tests on an emulated Raspberry Pi; make pi32-test some of them on one of 32 bits
 # make models  rebuild the ready-made networks in models/ from their recipes
@@ -41,14 +42,17 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.verdicts
 	$(BIN)/python -m benchmarks.faithfulness
 	$(BIN)/python -m benchmarks.shortcut
-	$(BIN)/python -m benchmarks.bit_exact
-	$(BIN)/python -m benchmarks.firmware
 	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.peers
 
 # Makes .venv-peer-captum, -xplique and -dianna when they are missing: the peers' pins conflict.
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.peers
+
+# Needs gcc, gcc-arm-none-eabi and qemu-system-arm.
+bench-firmware: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks.bit_exact
+	$(BIN)/python -m benchmarks.firmware
 
 # Masks and maps against the installed Captum, Xplique, TorchRay and zennit, in an environment of their own; our client against a
 # running MLServer, in another: its protobuf is newer.
@@ -104,4 +108,4 @@ $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host firmware_bridge -
 clean:
 	rm -rf $(VENV) $(BASE_VENV) $(VENV)-mlserver .venv-peer-* build dist
 
-.PHONY: study test check base-test bench bench-peers peers-test pi-test pi32-test models fix clean
+.PHONY: study test check base-test bench bench-peers bench-firmware peers-test pi-test pi32-test models fix clean
