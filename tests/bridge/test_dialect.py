@@ -137,8 +137,6 @@ def test_real_numbers_travel_as_floats_and_what_was_loaded_is_read_back() -> Non
     assert heard == ["db load 28", f"db {content.hex()}", "db print", "infer 1 0", "results"]
 
 
-
-
 def test_a_board_that_loads_something_else_is_never_believed() -> None:
     def flipped(command: str, lines: list[str]) -> list[str]:
         return [line.replace("m-buffer-08", "m-buffer-09") for line in lines] if command == "db print" else lines

@@ -99,7 +99,9 @@ def test_a_model_that_does_not_fit_does_not_link(project: Path, tmp_path: Path) 
 
 
 def test_a_folder_that_is_no_project_and_a_machine_that_is_none_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no samewhy_model.h in it; expected a project that samewhy firmware generate"):
+    with pytest.raises(
+        InputError, match=r"no samewhy_model.h in it; expected a project that samewhy firmware generate"
+    ):
         built(tmp_path, MACHINES["mps2-an386"])
     with pytest.raises(InputError, match="unknown machine 'mps2-an387'; did you mean 'mps2-an386'"):
         machine_named("mps2-an387")
@@ -211,7 +213,7 @@ def test_a_project_is_run_from_the_command_line(project: Path, tmp_path: Path) -
     smoke = CliRunner().invoke(firmware, ["run", str(project), "--smoke"])
     assert smoke.exit_code == 0
     assert "it keeps the contract of a predictor" in smoke.output
-    assert re.search(r"instructions \(emulated\) a run, 5\.[67] for each of 7,840 multiplications", smoke.output)
+    assert re.search(r"instructions \(emulated\) a run, 5\.[67] for each of 7,840 products", smoke.output)
     assert not re.search(r"\bms\b", smoke.output)
     np.save(tmp_path / "samples.npy", np.zeros((2, 28, 28, 1), np.float32))
     told = CliRunner().invoke(firmware, ["run", str(project), "--ask", str(tmp_path / "samples.npy")])
