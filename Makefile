@@ -39,6 +39,8 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.memory
 	$(BIN)/python -m benchmarks.coverage
 	$(BIN)/python -m benchmarks.verdicts
+	$(BIN)/python -m benchmarks.faithfulness
+	$(BIN)/python -m benchmarks.shortcut
 	$(BIN)/python -m benchmarks.serve
 	$(BIN)/python -m benchmarks.peers
 
@@ -46,7 +48,7 @@ bench: $(VENV)/dev.stamp
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.peers
 
-# Masks and maps against the installed Captum, Xplique and TorchRay, in an environment of their own; our client against a
+# Masks and maps against the installed Captum, Xplique, TorchRay and zennit, in an environment of their own; our client against a
 # running MLServer, in another: its protobuf is newer.
 peers-test: $(VENV)-peers/peers.stamp $(VENV)-mlserver/mlserver.stamp
 	MLSERVER=$(abspath $(VENV)-mlserver/bin/mlserver) $(VENV)-peers/bin/python -m pytest tests/peers
@@ -59,7 +61,8 @@ $(VENV)-mlserver/mlserver.stamp: Makefile
 $(VENV)-peers/peers.stamp: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-peers
 	$(VENV)-peers/bin/pip install $(PIP_FLAGS) -e '.[peers]' pytest hypothesis
-	$(VENV)-peers/bin/pip install $(PIP_FLAGS) --no-deps torchray # names torchvision, which its RISE does not import
+	$(VENV)-peers/bin/pip install $(PIP_FLAGS) --no-deps torchray zennit==0.4.6 # both name torchvision; neither what we ask of them imports it
+	$(VENV)-peers/bin/pip install $(PIP_FLAGS) click pillow # zennit's other needs
 	touch $@
 
 # All edge tests on an emulated Raspberry Pi (aarch64); needs qemu-user-static, and a quarter of an hour or more.
@@ -81,13 +84,13 @@ fix: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-$(VENV)/host.stamp: pyproject.toml
+$(VENV)/host.stamp: pyproject.toml data/pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install $(PIP_FLAGS) -e '.[host]'
+	$(BIN)/pip install $(PIP_FLAGS) -e data -e '.[host]'
 	touch $@
 
 $(VENV)/dev.stamp: pyproject.toml $(VENV)/host.stamp
-	$(BIN)/pip install $(PIP_FLAGS) -e '.[host,bridge,serve,dask,dev]'
+	$(BIN)/pip install $(PIP_FLAGS) -e data -e '.[host,bridge,serve,dask,dev]'
 	touch $@
 
 $(BASE_VENV)/base.stamp: pyproject.toml $(shell find edge host firmware_bridge -name '*.py')

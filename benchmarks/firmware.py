@@ -16,6 +16,7 @@ from samewhy_bridge.tflm import examine
 from samewhy_edge.address import Address
 from samewhy_edge.rung import artifact
 
+PATIENCE = "600"  # seconds, for a machine that has other work too
 BOARDS = ("mps2-an385", "mps2-an386", "mps2-an500")
 
 
@@ -36,7 +37,7 @@ def row_of(folder: Path, machine: Machine, made: dict[str, int]) -> dict[str, ob
     firmware = built(folder, machine)
     board = started(firmware.elf, machine)
     try:
-        count = measured(emulated(Address("qemu", folder, {}, str(folder)), board), machine)
+        count = measured(emulated(Address("qemu", folder, {"timeout": PATIENCE}, str(folder)), board), machine)
     finally:
         board.stop()
     return {

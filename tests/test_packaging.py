@@ -9,24 +9,32 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Names in the wheel."""
-    folder = tmp_path_factory.mktemp("wheel")
+def sizes(project: Path, folder: Path) -> dict[str, int]:
+    """What is in the wheel of a project, in bytes once it is installed."""
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (path,) = folder.glob("*.whl")
     with zipfile.ZipFile(path) as archive:
-        return archive.namelist()
+        return {one.filename: one.file_size for one in archive.infolist()}
 
 
-def test_the_wheel_holds_the_parts_and_nothing_else(wheel: list[str]) -> None:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    return sizes(ROOT, tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def data_wheel(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    return sizes(ROOT / "data", tmp_path_factory.mktemp("data-wheel"))
+
+
+def test_the_wheel_holds_the_parts_and_nothing_else(wheel: dict[str, int]) -> None:
     parts = {"samewhy_edge", "samewhy_host", "samewhy_bridge", "samewhy"}
     assert {name.partition("/")[0].partition("-")[0] for name in wheel} == parts
 
 
-def test_what_is_not_python_travels_too(wheel: list[str]) -> None:
+def test_what_is_not_python_travels_too(wheel: dict[str, int]) -> None:
     for name in (
         "samewhy_edge/py.typed",
         "samewhy_host/py.typed",
@@ -39,11 +47,21 @@ def test_what_is_not_python_travels_too(wheel: list[str]) -> None:
         "samewhy_host/report/page.css",
         "samewhy_host/report/viewer.js",
         "samewhy_host/report/sections/verdicts.html.j2",
-        "samewhy_host/data/fashion_mnist/train.npz",
-        "samewhy_host/data/fashion_mnist/card.md",
     ):
         assert name in wheel
     assert any(name.endswith("licenses/NOTICE") for name in wheel)
+
+
+def test_what_a_device_installs_of_us_is_small(wheel: dict[str, int]) -> None:
+    assert sum(wheel.values()) < 3e6
+
+
+def test_the_data_travel_apart(data_wheel: dict[str, int]) -> None:
+    for name in ("fashion_mnist/train.npz", "photographs/photographs.npz", "watch_imu/watch.npz"):
+        assert f"samewhy_data/{name}" in data_wheel
+        assert f"samewhy_data/{name.partition('/')[0]}/card.md" in data_wheel
+    assert {name.partition("/")[0].partition("-")[0] for name in data_wheel} == {"samewhy_data"}
+    assert any(name.endswith("licenses/NOTICE") for name in data_wheel)
 
 
 @pytest.mark.parametrize("group", ["samewhy.runtimes", "samewhy.verbs", "samewhy.study-verbs"])

@@ -3,14 +3,14 @@
 ``python -m benchmarks.cmsis_nn --wheel bakenn-1.0.0-py3-none-any.whl`` prints a table and writes
 runs/bench/cmsis-nn.json. The wheel, which holds the part of CMSIS-NN 4.0.0 that convolutions need, is read, not
 installed: ``pip download --no-deps bakenn==1.0.0``. Both are compiled with -O2. Drawn codes do: kernels take the same
-path for all codes, but for a few branches where they are rounded and cut.
+path for all codes, but for a few branches where they are rounded and cut. Convolutions alone are replaced: that release
+has no dense layer with a scale an output.
 """
 
 import argparse
 import subprocess
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.tables import put
 from samewhy_bridge.graph import read_graph
 from samewhy_bridge.kernel_files import C
-from samewhy_bridge.operators import dense
+from samewhy_bridge.operators import dense, windows
 from samewhy_bridge.program import Program, program_of
 from samewhy_bridge.projects import project_of
 
@@ -34,22 +34,20 @@ CORES = {
 }
 FLAGS = ("-mthumb", "-std=gnu99", "-O2", "-ffunction-sections", "-fdata-sections", "-Wl,--gc-sections", "-nostartfiles")
 MEMORY = {"flash_start": 0, "flash_bytes": "4M", "ram_start": 0x20000000, "ram_bytes": "4M", "stack_bytes": 8192}
-REPLACED = ("conv_2d", "depthwise_conv_2d", "fully_connected")
+REPLACED = ("conv_2d", "depthwise_conv_2d")
 
 
-@contextmanager
-def as_in_the_file() -> Iterator[None]:
-    """Weights in the file's own order; the bias of convolutions without the input's zero point."""
+def as_in_the_file(*given: Any) -> Any:
+    """The struct ``samewhy_matmul_spec`` of a convolution, as CMSIS-NN takes what is in it."""
 
     def rows(weights: Any) -> Any:
         return np.ascontiguousarray(weights).reshape(-1)
 
     def start(view: Any, folded: Any, weights: Any, _: int) -> Any:
-        dense_layer = view.operator.kind == "FULLY_CONNECTED"
-        return (folded + (0 if dense_layer else view.input(0).zero_point * weights.sum(axis=1))).astype(np.int32)
+        return (folded + view.input(0).zero_point * weights.sum(axis=1)).astype(np.int32)
 
     with patch.object(dense, "blocks", rows), patch.object(dense, "bounded", start):
-        yield
+        return dense.matmul(*given)
 
 
 def instructions(program: Program, core: str, extra: Sequence[Path], replaced: Sequence[str]) -> tuple[int, int]:
@@ -61,7 +59,7 @@ def instructions(program: Program, core: str, extra: Sequence[Path], replaced: S
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_bytes(content)
         mine = [path for path in folder.rglob("*.c") if path.stem not in replaced]
-        places = [f"-I{one}" for one in (folder, folder / "kernels", *sorted({path.parent for path in extra}))]
+        places = [f"-I{one}" for one in (folder, C / "kernels", *sorted({path.parent for path in extra}))]
         memory = [f"-Wl,--defsym={key}={value}" for key, value in MEMORY.items()]
         libraries = ("--specs=nano.specs", "--specs=nosys.specs", f"-T{C / 'port' / 'cortex_m.ld'}")
         sources = [
@@ -89,7 +87,7 @@ def counted(machine: str, elf: Path) -> tuple[int, int]:
 def row(path: Path, core: str, library: Sequence[Path]) -> dict[str, object]:
     """One network on one core, both ways."""
     ours, said = instructions(program_of(read_graph(path)), core, (), ())
-    with as_in_the_file():
+    with patch.object(windows, "matmul", as_in_the_file):
         program = program_of(read_graph(path))
     theirs, answered = instructions(program, core, [*library, HERE / "kernels.c"], REPLACED)
     return {

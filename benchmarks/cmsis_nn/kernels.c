@@ -1,9 +1,7 @@
-/* Our three kernels with weights, by CMSIS-NN: for weights in the file's own order, and for convolutions a bias that does
-   not hold the input's zero point. */
+/* Our convolutions by CMSIS-NN: for weights in the file's own order, and a bias without the input's zero point. */
 #include "arm_nnfunctions.h"
 #include "conv_2d.h"
 #include "depthwise_conv_2d.h"
-#include "fully_connected.h"
 
 #define CHANNELS 1024
 
@@ -52,17 +50,4 @@ void samewhy_depthwise_conv_2d(const samewhy_depthwise_conv_2d_spec *spec, const
   cmsis_nn_dims out = {1, spec->output_height, spec->output_width, spec->output_channels};
   arm_depthwise_conv_wrapper_s8(&context, &params, &quantized, &in, input, &filter, spec->weights, &bias, sums->bias,
                                 &out, output);
-}
-
-void samewhy_fully_connected(const samewhy_fully_connected_spec *spec, const int8_t *input, int8_t *output) {
-  const samewhy_sums_spec *sums = &spec->matmul.sums;
-  cmsis_nn_context context = {buffer, sizeof buffer};
-  cmsis_nn_fc_params params = {0, 0, sums->zero_point, {sums->low, sums->high}};
-  cmsis_nn_per_tensor_quant_params quantized = {sums->factors[0], sums->shifts[0]};
-  cmsis_nn_dims in = {spec->rows, 1, 1, (int32_t)spec->matmul.inputs};
-  cmsis_nn_dims filter = {(int32_t)spec->matmul.inputs, 1, 1, spec->matmul.outputs};
-  cmsis_nn_dims bias = {1, 1, 1, spec->matmul.outputs};
-  cmsis_nn_dims out = {spec->rows, 1, 1, spec->matmul.outputs};
-  arm_fully_connected_s8(&context, &params, &quantized, &in, input, &filter, spec->matmul.weights, &bias, sums->bias,
-                         &out, output);
 }

@@ -10,6 +10,7 @@ The map is the expectation over all masks, as in `samewhy_edge.surrogate`, which
 Source: MacKay 1992, Bayesian interpolation (evidence); Box & Wilson 1951 (fold-over).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import final
@@ -135,20 +136,21 @@ def most_likely(values: Floats, turned: Floats, total: float, free: int) -> floa
 def all_solved(plan: Grids, scores: NDArray[np.float32], contrast: Contrast | None) -> tuple[Rows, list[Solved]]:
     """The regression of each sample."""
     rows, priori = rows_of(plan, scores), priors(plan, contrast, len(scores))
-    if isinstance(plan, Drawn) and rows.features.nbytes * len(scores) <= HELD:
-        found: tuple[Directions | None, ...] = held(plan, None if contrast is None else contrast.tobytes(), len(scores))
-    else:
-        found = (None,) * len(scores)
+    found: Sequence[Directions | None] = [None] * len(scores)
+    whole, places = (plan.plan, plan.places.tobytes()) if isinstance(plan, Part) else (plan, None)
+    if isinstance(whole, Drawn) and rows.features.nbytes * len(scores) <= HELD:
+        found = held(whole, places, None if contrast is None else contrast.tobytes(), len(scores))
     each = zip(rows.scores, priori, found, strict=True)
     return rows, [solve(rows.features, one, prior, rows.free, known) for one, prior, known in each]
 
 
-@lru_cache(maxsize=2)
-def held(plan: Drawn, contrast: bytes | None, count: int) -> tuple[Directions, ...]:
+@lru_cache(maxsize=12)  # a plan, the one of the ceiling, and halves in all the ways that an audit halves a plan
+def held(plan: Drawn, places: bytes | None, contrast: bytes | None, count: int) -> tuple[Directions, ...]:
     """Directions of each sample, which do not depend on scores: rungs and errors want the same ones."""
+    asked: Grids = plan if places is None else Part(plan, np.frombuffer(places, np.int64))
     wide = None if contrast is None else np.frombuffer(contrast, np.float32).reshape(count, *plan.shape)
-    rows = rows_of(plan, np.zeros((1, len(plan)), np.float32))
-    return tuple(directions(rows.features, prior) for prior in priors(plan, wide, count))
+    rows = rows_of(asked, np.zeros((1, len(asked)), np.float32))
+    return tuple(directions(rows.features, prior) for prior in priors(asked, wide, count))
 
 
 def informed_maps(plan: Grids, scores: NDArray[np.float32], contrast: Contrast | None) -> Floats:

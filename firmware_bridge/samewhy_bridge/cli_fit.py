@@ -48,13 +48,24 @@ def show(found: Row) -> None:
     stdout.print(f"[bold]{escape(model['file'])}[/], {model['bytes']:,} bytes, {found['macs']:,} products a sample")
     stdout.print(
         f"flash: {need['constants']:,} bytes of constants, and code ({escape(found['code'])})\n"
-        f"RAM: {need['arena']:,} bytes of tensors, {need['buffers']:,} of the wire, {need['stack']:,} of stack\n",
+        f"RAM: {need['arena']:,} bytes of tensors, {need['buffers']:,} of the wire, {need['stack']:,} of stack",
         highlight=False,
         soft_wrap=True,
     )
+    if found["tflm"]:
+        stdout.print(f"{contrast(found['tflm'])}\n", highlight=False, soft_wrap=True)
     stdout.print(table_of(found))
     for line in notes(found["chips"]):
         stdout.print(escape(line), highlight=False, soft_wrap=True, style="dim")
+
+
+def contrast(tflm: Row) -> str:
+    """What TFLite Micro would take."""
+    told = tflm["allocations"]
+    return (
+        f"for contrast: {tflm['runtime']} takes an arena of {tflm['arena']:,} bytes on a 64-bit machine "
+        f"({told['head']:,} of tensors, {told['tail']:,} that stay), besides its code and the whole file"
+    )
 
 
 def table_of(found: Row) -> Table:

@@ -10,7 +10,7 @@ def arduino(project: Project, _: Chip | None) -> Files:
     sources = {**project.model, **wire, **ports("port_arduino.cpp")}
     return {
         **{f"src/{path}": content for path, content in sources.items()},
-        f"src/{project.name}.h": filled("arduino/name.h", project, NAME=project.name.upper()),
+        f"src/{project.name}_arduino.h": filled("arduino/library.h", project, NAME=project.name.upper()),
         "library.properties": filled("arduino/library.properties", project),
         "examples/serve/serve.ino": filled("arduino/serve.ino", project),
         "examples/classify/classify.ino": filled("arduino/classify.ino", project),

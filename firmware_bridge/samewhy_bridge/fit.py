@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
 
+from samewhy_bridge import tflm
 from samewhy_bridge.build import COMPILER, PACKAGES, STACK, built, version
 from samewhy_bridge.emit import flash_of
 from samewhy_bridge.generate import generate
@@ -20,6 +21,7 @@ from samewhy_bridge.kernel_files import closure
 from samewhy_bridge.machines import M3, M4, MIB, Machine
 from samewhy_bridge.parts import Part
 from samewhy_bridge.program import Program, program_of
+from samewhy_edge.errors import ArtifactError, ExtraError
 
 SCHEMA = 1
 TIGHT = 0.9  # a program of one's own wants some of what is left
@@ -79,9 +81,20 @@ def fit(model: Path, chips: Sequence[Part]) -> Row:
         "model": {"file": model.name, "sha256": program.graph.sha256, "bytes": program.graph.bytes},
         "code": how(),
         "macs": program.macs,
+        "tflm": interpreted(model, program.graph.sha256),
         "chips": rows,
         "fits": any(row["verdict"] != "no" for row in rows),
     }
+
+
+def interpreted(model: Path, sha256: str) -> Row | None:
+    """The arena of TFLite Micro, for contrast; None where there is none for this machine, or it refuses the file."""
+    try:
+        tflm.here()
+        found = tflm.examine(model, sha256)
+    except (ExtraError, ArtifactError):
+        return None
+    return {"runtime": tflm.told(), "arena": found.arena, "allocations": found.allocations}
 
 
 def how() -> str:

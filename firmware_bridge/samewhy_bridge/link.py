@@ -130,7 +130,7 @@ class Link:
         self._sure = True
 
     def _hello(self, failures: int) -> float:
-        return self.patience.spare * min(LAST, HELLO * 2**failures)
+        return self.patience.spare * min(LAST, HELLO * 2.0**failures)
 
     def _opened(self, failures: int) -> Port:
         if self._port is None:

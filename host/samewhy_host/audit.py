@@ -26,6 +26,7 @@ from samewhy_edge.record import Arrays, arrays_of
 from samewhy_edge.resolution import Resolution, hiding, resolution
 from samewhy_edge.rung import Rung, changed
 from samewhy_host import stats, verdict
+from samewhy_host.data.canvases import f1
 from samewhy_host.data.dataset import Split
 from samewhy_host.stats import LEVEL, Sampling, Values, estimate, holm, tidy
 from samewhy_host.verdict import Case
@@ -149,8 +150,10 @@ def found(explainer: Estimating, plan: Plan | Each, answers: Answers, targets: T
     return arrays_of(explainer, plan, answers, targets, maps, errors)
 
 
-def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -> list[Row]:
-    """A row a rung: what it is, how accurate, and where its label is not the reference's."""
+def rung_rows(
+    asked: Sequence[Asked], test: Split, audited: NDArray[np.int64], coded: Mapping[str, int | None] | None = None
+) -> list[Row]:
+    """A row a rung: what it is, how accurate, and where its label is not the reference's; `coded` sizes by artifact."""
     labels = asked[0].scores.argmax(axis=1)
     rows = []
     neighbours = above_of(asked)
@@ -162,12 +165,14 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
                 "name": one.name,
                 "artifact": one.rung.artifact.sha256,
                 "bytes": one.rung.artifact.bytes,
+                "coded": (coded or {}).get(one.rung.artifact.sha256),
                 "runtime": one.rung.runtime,
                 "kernels": one.rung.kernels,
                 "machine": one.rung.machine,
                 "above": above.name if above else None,
                 "changed": list(changed(above.rung, one.rung)) if above else [],
-                "accuracy": tidy(float((answers == test.labels).mean())),
+                "accuracy": tidy(float(right(answers, test).mean())),
+                **({} if test.present is None else {"f1": tidy(f1(one.scores, test.present))}),
                 "flips": int(flipped.sum()),
                 "tested": len(labels),
                 "flipped_samples": [int(i) for i in np.flatnonzero(flipped[audited])],
@@ -175,6 +180,13 @@ def rung_rows(asked: Sequence[Asked], test: Split, audited: NDArray[np.int64]) -
             }
         )
     return rows
+
+
+def right(answers: NDArray[np.int64], test: Split) -> NDArray[np.bool_]:
+    """Whether each answer (T,) is the label, or one of the classes that are present."""
+    if test.present is None:
+        return np.asarray(answers == test.labels)
+    return np.asarray(test.present[np.arange(len(answers)), answers])
 
 
 def pairs(asked: Sequence[Asked]) -> list[tuple[Asked, Asked]]:
@@ -298,7 +310,7 @@ def twin_row(
     return {
         "artifact": twin.rung.artifact.sha256,
         "runtime": twin.rung.runtime,
-        "accuracy": tidy(float((labels == test.labels).mean())),
+        "accuracy": tidy(float(right(labels, test).mean())),
         "flips": int((labels != reference.scores.argmax(axis=1)).sum()),
         "tested": len(labels),
         "agreements": rows,
@@ -386,7 +398,12 @@ def moved_rows(
 
 
 def calibration_rows(asked: Sequence[Asked], test: Split, splits: int, seed: int, level: float = LEVEL) -> list[Row]:
-    """By rung: calibration error with that of a calibrated network, and the Brier score with its interval."""
+    """By rung: calibration error with that of a calibrated network, and the Brier score with its interval.
+
+    None where classes do not exclude each other: their chances are no distribution.
+    """
+    if test.present is not None:
+        return []
     rows = []
     for one in asked:
         chances, taken = stats.probabilities(one.scores)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
+from torch import nn
 
 from samewhy_edge import litert
 from samewhy_edge.arrays import Samples
@@ -18,7 +19,34 @@ from samewhy_edge.predictor import open_predictor
 from samewhy_edge.rung import artifact
 from samewhy_host import export, module_file, quantize, schemes, tensorflow_worker, train
 from samewhy_host.calibration import calibrating, shown_masked
-from samewhy_host.compress import Compression, channels, magnitude
+from samewhy_host.coded import coded_bytes
+from samewhy_host.compress import (
+    Compression,
+    channels,
+    low_rank,
+    magnitude,
+    objectives,
+    random,
+    rung_name,
+    shared,
+    simulation,
+    student,
+    tuning,
+)
+from samewhy_host.compress.objectives import (
+    attribution,
+    black_box,
+    distil,
+    e2kd,
+    ewa,
+    lesson,
+    maps,
+    matching,
+    sswa,
+    swa,
+)
+from samewhy_host.compress.objectives.lesson import Scene
+from samewhy_host.compress.tuning import INPUT, REFERENCE, Foreign, School, Tuning
 from samewhy_host.data.dataset import Dataset, stratified
 from samewhy_host.data.sources import open_dataset
 from samewhy_host.manifest import Made, Manifest, Step
@@ -31,6 +59,9 @@ GATE_SAMPLES = 500  # training samples that the int8 gate compares on; the parit
 TWIN, APART = "twin", 5000  # its name, and how far its seed is from the study's
 ONNX, FLOAT = "model.onnx", "float.tflite"
 PACKAGES = ("samewhy", "numpy", "torch", "onnx", "onnxruntime", "onnx2tf", "tensorflow", "ai-edge-litert")
+PLAIN = Tuning()
+CUTS = (magnitude, channels, random, shared, low_rank, student)  # code that decides what a compression makes
+LESSONS = (objectives, lesson, matching, distil, black_box, maps, attribution, ewa, swa, sswa, e2kd)
 Told = Callable[[str], object]
 
 
@@ -58,12 +89,22 @@ class Builder:
             write_bytes(place, source.read_bytes())
         known = artifact(place)
         measured = json.loads(gate.read_text()) if gate else {}
-        self.made.append(Made(name, f"artifacts/{file}", known.sha256, known.bytes, parent, measured))
+        self.made.append(
+            Made(name, f"artifacts/{file}", known.sha256, known.bytes, parent, measured, coded_size(place))
+        )
         return place
 
     def parent(self) -> str | None:
         """Identity of the artifact made last."""
         return self.made[-1].sha256 if self.made else None
+
+
+def coded_size(place: Path) -> int | None:
+    """Of a file with its weights coded; None where the file cannot be read that way."""
+    try:
+        return coded_bytes(place)
+    except ArtifactError:
+        return None
 
 
 def build(file: StudyFile, folder: Path, told: Told, steps: Steps | None = None) -> tuple[Manifest, Dataset]:
@@ -157,11 +198,14 @@ def torch_rungs(builder: Builder, samples: Samples) -> tuple[list[Step], Path]:
     """Train (or take given weights), compress, export: the torch rungs, and the ONNX file of the last one."""
     path = builder.add("float", "float.pt", trained(builder) / "module.pt", None)
     rungs = [Step("float", f"torch:artifacts/{path.name}")]
-    for method, compression in builder.file.study.compressions():
+    study, before = builder.file.study, path
+    for (method, compression), how in zip(study.compressions(), study.tunings(), strict=True):
         builder.told(f"compress: {method}")
-        done = compressed(builder, path, method, compression)
-        name = f"pruned-{method}"
+        teacher = teacher_of(builder, how, before, builder.folder / "artifacts" / "float.pt")
+        done = compressed(builder, path, method, compression, how, teacher)
+        name = rung_name(method)
         path = builder.add(name, f"{name}.pt", done / "module.pt", builder.parent())
+        before = path
         rungs.append(Step(name, f"torch:artifacts/{path.name}"))
     return rungs, exported(builder, path, samples[:64])
 
@@ -210,7 +254,8 @@ def trained(builder: Builder, apart: int = 0, name: str = "train") -> Path:
 def taught(data: Dataset) -> dict[str, Any]:
     """Of the data what training knows of it; another test split or other masks make no other network."""
     train = data.train
-    return {"samples": sha256(train.samples), "labels": sha256(train.labels), "classes": len(data.classes)}
+    known = {"samples": sha256(train.samples), "labels": sha256(train.labels), "classes": len(data.classes)}
+    return known if train.present is None else {**known, "present": sha256(train.present)}
 
 
 def adopted(builder: Builder, recipe: Recipe, weights: Path) -> Path:
@@ -224,16 +269,59 @@ def adopted(builder: Builder, recipe: Recipe, weights: Path) -> Path:
     return builder.steps.once("adopt", inputs, [module_file], make)
 
 
-def compressed(builder: Builder, parent: Path, method: str, compression: Compression) -> Path:
-    """The step that holds the network after a compression and its fine-tuning."""
+def teacher_of(builder: Builder, how: Tuning, before: Path, first: Path) -> Path | str:
+    """The module file that teaches: the network before a compression, the float one, or one that the study names.
+
+    Else the address of a black box; files are found from the study's folder.
+    """
+    if ":" not in how.teacher:
+        return {INPUT: before, REFERENCE: first}.get(how.teacher) or taken_from(builder, how.teacher)
+    runtime, _, place = how.teacher.partition(":")
+    return how.teacher if place.startswith("//") else f"{runtime}:{builder.file.beside(place)}"
+
+
+def opened_teacher(source: Path | str) -> nn.Module:
+    """A teacher that can be asked."""
+    return load_module(source)[1] if isinstance(source, Path) else Foreign(open_predictor(source))
+
+
+def known_teacher(source: Path | str) -> str:
+    """Identity of a teacher."""
+    known = artifact(source) if isinstance(source, Path) else open_predictor(source).spec.rung.artifact
+    return known.sha256
+
+
+def taken_from(builder: Builder, name: str) -> Path:
+    """A module file that the study names beside a compression.
+
+    Raises:
+        ArtifactError: there is no such file.
+    """
+    path = builder.file.beside(name)
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no such file; teacher of [[compress]] in {builder.file.path.name} names it")
+    return path
+
+
+def compressed(
+    builder: Builder,
+    parent: Path,
+    method: str,
+    compression: Compression,
+    how: Tuning = PLAIN,
+    teacher: Path | str | None = None,
+) -> Path:
+    """The step that holds the network after a compression and its fine-tuning; without a teacher, its parent is it."""
+    study, seed = builder.file.study, builder.seed + 1000  # other batches than in training
+    source = teacher or parent
 
     def make(folder: Path) -> None:
-        recipe, module = load_module(parent)
-        recipe = compression.cut(recipe, module)
-        seed = builder.seed + 1000  # other batches than in training
+        explainers = study.explainers() if how.keep else ()
+        scene = Scene(explainers, builder.data.sample, seed)
+        school = School(builder.data.train, len(builder.data.classes), scene)
         told = prefixed(builder.told, f"compress: {method}")
-        train.train(module, builder.data.train, compression.train, seed, folder / "checkpoint.pt", told)
-        save_module(folder / "module.pt", recipe, module)
+        known = tuning.made(compression, how, load_module(parent), opened_teacher(source), school, folder, told)
+        save_module(folder / "module.pt", *known)
 
     settings = {"method": method, **asdict(compression)}  # type: ignore[call-overload]  # compressions are dataclasses
     inputs = {
@@ -241,8 +329,11 @@ def compressed(builder: Builder, parent: Path, method: str, compression: Compres
         "how": settings,
         "seed": builder.seed,
         "data": taught(builder.data),
+        "tuning": asdict(how),
+        **({"teacher": known_teacher(source), "explain": [dict(one) for one in study.explain]} if how.keep else {}),
     }
-    return builder.steps.once(method, inputs, [train, module_file, magnitude, channels], make)
+    code = [train, module_file, *CUTS, *((tuning, simulation, *LESSONS) if how != PLAIN else ())]
+    return builder.steps.once(method, inputs, code, make)
 
 
 def exported(builder: Builder, path: Path, samples: Samples) -> Path:

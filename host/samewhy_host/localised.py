@@ -5,8 +5,8 @@ So each measure stands beside what a map that knows nothing scores, and beside t
 of the same sample.
 """
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,15 +14,26 @@ from samewhy_edge.arrays import Maps
 from samewhy_edge.localisation import LOCALISATION, Masks, localised
 from samewhy_host import stats
 
-if TYPE_CHECKING:
-    from samewhy_host.audit import Explained
-
 Row = dict[str, Any]
+
+
+class Mapped(Protocol):
+    """Maps of one making."""
+
+    @property
+    def name(self) -> str:
+        """Of the explainer or the method."""
+        ...
+
+    @property
+    def maps(self) -> Mapping[str, Maps]:
+        """By rung name: (N, *shape)."""
+        ...
 
 
 def localisation_rows(
     names: Sequence[str],
-    all_explained: Sequence["Explained"],
+    all_explained: Sequence[Mapped],
     masks: Masks | None,
     resamples: int,
     seed: int,

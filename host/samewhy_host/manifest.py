@@ -18,12 +18,13 @@ FILE = "manifest.json"
 class Made:
     """An artifact of the run."""
 
-    name: str  # "float" | "pruned" | "onnx" | "tflite" | "int8"
+    name: str  # "float" | "pruned-magnitude" | "onnx" | "tflite" | "int8"
     file: str  # below the run's folder
     sha256: str
     bytes: int
     parent: str | None  # sha256 of the artifact that it was made from
     gate: Mapping[str, Any] = field(default_factory=dict)  # what was measured after the step that made it
+    coded: int | None = None  # bytes with its weights stored by a Huffman code
 
 
 @final

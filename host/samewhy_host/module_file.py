@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, final
 
 import torch
-import torch_pruning
 from torch import Tensor, nn
 
 from samewhy_edge.errors import ArtifactError, InputError
@@ -39,6 +38,8 @@ class Recipe:
         """
         module = build(self.factory, self.options).eval()
         if self.history:
+            import torch_pruning  # networks that lost no channels are opened and trained where it is not installed
+
             graph = torch_pruning.DependencyGraph().build_dependency(module, example(self.sample))
             graph.load_pruning_history([list(step) for step in self.history])
         return module

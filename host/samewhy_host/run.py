@@ -7,6 +7,7 @@ from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from samewhy_edge.arrays import Samples, Targets
 from samewhy_edge.explain import Adaptive, Explainer, again, of_targets
@@ -17,7 +18,7 @@ from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
 from samewhy_edge.quant import Affine
 from samewhy_edge.record import record_of, save
-from samewhy_host import asking, audit, faithful, gradients, manifest
+from samewhy_host import asking, audit, faithful, gradients, manifest, transfer
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
@@ -103,22 +104,23 @@ def interviewed(run: Run) -> Interview:
     known = (run.file.path.parent, list(asked), questions, audited.samples, targets)
     devices = [device(extra, *known) for extra in run.file.study.rung if extra.verified]
     asked += [one for one, _ in devices]
-    explained = [
-        audit.explained(
-            one,
-            questions[one.name].plan,
-            questions[one.name].digest,
-            asked,
-            others[one.name],
-            audited.samples,
-            targets,
-            made.seed,
-            twin,
-        )
-        for one in explainers
-    ]
+    with threadpool_limits(1, "blas"):  # thousands of small matrices, where threads would wait for each other
+        explained = [
+            audit.explained(
+                one,
+                questions[one.name].plan,
+                questions[one.name].digest,
+                asked,
+                others[one.name],
+                audited.samples,
+                targets,
+                made.seed,
+                twin,
+            )
+            for one in explainers
+        ]
     outputs = [subject.spec.output for subject in subjects] + [output for _, output in devices]
-    interview = Interview(made, data, audited, targets, subjects, asked, explained, outputs, twin)
+    interview = Interview(made, data, audited.about(targets), targets, subjects, asked, explained, outputs, twin)
     write_records(run, interview)
     return interview
 
@@ -196,7 +198,8 @@ def audited(run: Run) -> dict[str, Any]:
     settings, made = run.file.study.audit, interview.manifest
     run.show.line("audit: comparing maps")
     places = interview.data.test.places(made.audit)
-    rows = audit.rung_rows(interview.asked, interview.data.test, places)
+    coded = {one.sha256: one.coded for one in made.artifacts}
+    rows = audit.rung_rows(interview.asked, interview.data.test, places, coded)
     shown = audit.gallery(interview.asked, interview.explained[0], rows, settings.gallery)
     checked = cross_check(run, interview, shown)
     judged = judgements(run, interview)
@@ -237,6 +240,7 @@ def audited(run: Run) -> dict[str, Any]:
             settings.level,
         ),
         **trials(interview, judged, sampling),
+        **white_boxes(run, interview, sampling),
         "samples": audit.sample_rows(interview.audited, interview.targets),
         "gallery": shown,
         "cross_check": checked,
@@ -290,6 +294,20 @@ def trials(interview: Interview, judged: Judgements, sampling: Sampling) -> dict
         ),
         "twin": audit.twin_row(interview.twin, interview.asked[0], interview.explained, interview.data.test, sampling),
     }
+
+
+def white_boxes(run: Run, interview: Interview, sampling: Sampling) -> dict[str, Any]:
+    """What white-box maps say of the torch rungs, beside the explainers; nothing where the study asks for none."""
+    methods, made = run.file.study.white_boxes(), interview.manifest
+    if not methods:
+        return {}
+    run.show.line(f"white box: {', '.join(one.name for one in methods)}")
+    found = transfer.networks(Rungs(run.folder, made.rungs), interview.subjects)
+    twin = transfer.opened(Rungs(run.folder, (made.twin,))) if made.twin else []
+    known = (interview.audited.samples, interview.targets, run.steps)
+    seen = transfer.looked_into(methods, found, twin, *known)
+    transfer.write_maps(run.folder / "whitebox", seen)
+    return {"whitebox": transfer.table(seen, interview.explained, interview.audited.masks, sampling)}
 
 
 def measured(run: Run, interview: Interview) -> dict[str, dict[str, float]]:

@@ -12,10 +12,13 @@ from samewhy_edge.files import sha256
 from samewhy_edge.methods import DEFAULTS, explainers_from
 from samewhy_edge.settings import read_toml, structure, variant
 from samewhy_host.compress import COMPRESSIONS, Compression
+from samewhy_host.compress.tuning import Tuning, divided
 from samewhy_host.data.sources import Data
 from samewhy_host.judging import Faithfulness
 from samewhy_host.schemes import Quantize
 from samewhy_host.train import Train
+from samewhy_host.whitebox import white_boxes_from
+from samewhy_host.whitebox.asking import WhiteBox
 from samewhy_host.zoo import ZOO
 
 STUDY_FILE = "study file; expected a .toml, see studies/ for examples"
@@ -82,6 +85,7 @@ class Study:
     compress: tuple[Table, ...] = ()
     quantize: Quantize = field(default_factory=Quantize)
     explain: tuple[Table, ...] = DEFAULTS
+    whitebox: tuple[Table, ...] = ()
     audit: Audit = field(default_factory=Audit)
     faithfulness: Faithfulness = field(default_factory=Faithfulness)
     rung: tuple[Extra, ...] = ()
@@ -94,13 +98,31 @@ class Study:
         """
         return explainers_from(self.explain)
 
+    def white_boxes(self) -> list[WhiteBox]:
+        """The methods that look into the torch rungs, in the order of the file.
+
+        Raises:
+            InputError: an unknown method or parameter, or two of one name.
+        """
+        return white_boxes_from(self.whitebox)
+
     def compressions(self) -> list[tuple[str, Compression]]:
         """Method names and parameters, in the order of the file.
 
         Raises:
             InputError: an unknown method or parameter.
         """
-        return [(str(table.get("method")), variant(COMPRESSIONS, table, "compress")) for table in self.compress]
+        return [
+            (str(table.get("method")), variant(COMPRESSIONS, divided(table)[0], "compress")) for table in self.compress
+        ]
+
+    def tunings(self) -> list[Tuning]:
+        """What teaches after each compression, in the order of the file.
+
+        Raises:
+            InputError: an unknown objective or parameter.
+        """
+        return [divided(table)[1] for table in self.compress]
 
 
 @final
@@ -139,7 +161,8 @@ def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFil
     if isinstance(table.get("faithfulness"), Mapping):
         table["faithfulness"] = located(table["faithfulness"], path.parent)
     study = structure(Study, table, path.name)
-    study = replace(study, explain=tuple(located(one, path.parent) for one in study.explain))
+    explain, white = (tuple(located(one, path.parent) for one in tables) for tables in (study.explain, study.whitebox))
+    study = replace(study, explain=explain, whitebox=white)
     one_model(study.model)
     for extra in study.rung:
         if not extra.name.replace("-", "").replace("_", "").isalnum():
@@ -150,7 +173,9 @@ def checked_study(path: Path, table: dict[str, Any], content: bytes) -> StudyFil
                 "rung that the device was to be)"
             )
     study.explainers()
+    study.white_boxes()
     study.compressions()
+    study.tunings()
     fits(study)
     return StudyFile(path, sha256(content), study, content)
 
@@ -191,6 +216,10 @@ def fits(study: Study) -> None:
     if study.compress and not (study.model.architecture or study.model.factory):
         raise InputError(
             "[[compress]] needs a torch network; [model] names a file made elsewhere, remove one of the two"
+        )
+    if study.whitebox and not (study.model.architecture or study.model.factory):
+        raise InputError(
+            "[[whitebox]] looks into a torch network; [model] names a file made elsewhere, remove one of the two"
         )
     if study.model.int8_tflite and study.quantize != Quantize():
         raise InputError(

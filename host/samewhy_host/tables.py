@@ -25,7 +25,16 @@ from samewhy_host.stats import tidy
 
 FOLDER = "tables"
 PARQUET = "pyarrow"  # not a dependency
-LEADING = ("id", "name", "rung", "reference", "explainer", "measure", "class")  # columns that say what a row is of
+LEADING = (
+    "id",
+    "name",
+    "rung",
+    "reference",
+    "method",
+    "explainer",
+    "measure",
+    "class",
+)  # columns that say what a row is of
 
 Row = Mapping[str, Any]
 
@@ -65,7 +74,8 @@ def audit_of(run: Path) -> Row:
 
 def tables_of(audit: Row, run: Path) -> dict[str, list[dict[str, Any]]]:
     """Rows of each table by its name: all lists of rows that the audit has, with one row a sample and comparison."""
-    found = {name: rows for name, rows in audit.items() if is_table(rows)}
+    inner = {f"whitebox-{name}": rows for name, rows in audit.get("whitebox", {}).items()}
+    found = {name: rows for name, rows in {**audit, **inner}.items() if is_table(rows)}
     return {name: level(rows) for name, rows in found.items()} | {"samples": level(list(sample_rows(audit, run)))}
 
 

@@ -1,14 +1,15 @@
 """Seeded training that can be interrupted: all chance follows from (seed, epoch), so a resumed run ends the same."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Protocol, final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from samewhy_edge.errors import InputError
 from samewhy_edge.files import write_bytes
@@ -16,6 +17,14 @@ from samewhy_host.data.dataset import Split
 from samewhy_host.module_file import load_plain, serialized
 
 Told = Callable[[str], object]  # told a line after each epoch
+
+
+class Lesson(Protocol):
+    """What a batch is taught: the loss that is lowered."""
+
+    def __call__(self, module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        """A number, of inputs (N, C, *S) in training mode and labels (N,), or (N, K) where classes do not exclude."""
+        ...
 
 
 @final
@@ -51,26 +60,44 @@ def train(
     seed: int,
     checkpoint: Path,
     told: Told = lambda _: None,
+    lesson: Lesson | None = None,
+    hold: Callable[[], None] = lambda: None,
+    also: Mapping[str, Any] | None = None,
+    device: str = "cpu",
 ) -> None:
     """Train in place and leave the module in evaluation mode; go on from `checkpoint` where it exists.
 
     The checkpoint is written after every epoch. Weights that are exactly zero at the start, because they were pruned,
-    stay zero.
+    stay zero. `lesson` teaches something else than the labels alone; `hold` is called after every update of the
+    weights; `also` has a state of its own that goes into the checkpoint.
     """
+    module.to(device)
     optimizer = torch.optim.AdamW(module.parameters(), lr=how.learning_rate, weight_decay=how.weight_decay)
     steps = math.ceil(len(split.ids) / how.batch)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, how.learning_rate, total_steps=how.epochs * steps)
-    parts: dict[str, Any] = {"module": module, "optimizer": optimizer, "schedule": schedule}
-    samples = torch.from_numpy(split.samples).movedim(-1, 1).contiguous()
-    labels = torch.from_numpy(split.labels)
+    parts: dict[str, Any] = {"module": module, "optimizer": optimizer, "schedule": schedule, **(also or {})}
+    samples = torch.from_numpy(split.samples).movedim(-1, 1).contiguous().to(device)
+    labels = targets_of(split).to(device)
     keep_zeros = zero_keeper(module)
+
+    def updated() -> None:
+        optimizer.step()
+        schedule.step()
+        keep_zeros()
+        hold()
+
     for epoch in range(resume(parts, checkpoint), how.epochs):
         torch.manual_seed(seed + epoch)
-        loss = run_epoch(module, samples, labels, how, optimizer, schedule, keep_zeros)
+        loss = run_epoch(module, samples, labels, how, optimizer, lesson or labels_alone(how), updated)
         state = {name: part.state_dict() for name, part in parts.items()}
         write_bytes(checkpoint, serialized({"epoch": epoch + 1, **state}))
         told(f"epoch {epoch + 1} of {how.epochs}, loss {loss:.3f}")
-    module.eval()
+    module.to("cpu").eval()
+
+
+def targets_of(split: Split) -> Tensor:
+    """Classes (N,), or (N, K) of 0 and 1 where several may be present."""
+    return torch.from_numpy(split.labels if split.present is None else split.present.astype(np.float32))
 
 
 def resume(parts: dict[str, Any], checkpoint: Path) -> int:
@@ -89,30 +116,47 @@ def run_epoch(
     labels: Tensor,
     how: Train,
     optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
-    keep_zeros: Callable[[], None],
+    lesson: Lesson,
+    updated: Callable[[], None],
 ) -> float:
     """One pass over the samples in a random order; the mean loss."""
     module.train()
-    total = 0.0
+    total = torch.zeros((), dtype=torch.float64, device=samples.device)
     for batch in torch.randperm(len(samples)).split(how.batch):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        inputs = augment(samples[batch], how)
-        # channels last is the faster layout for convolutions on a CPU
-        scores = module(inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs)
-        loss = cross_entropy(scores, labels[batch], label_smoothing=how.label_smoothing)
+        places = batch.to(samples.device)
+        loss = lesson(module, augment(samples[places], how), labels[places])
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        optimizer.step()
-        schedule.step()
-        keep_zeros()
-        total += float(loss.detach()) * len(batch)
-    return total / len(samples)
+        updated()
+        total += loss.detach().double() * len(batch)
+    return float(total) / len(samples)
+
+
+def labels_alone(how: Train) -> Lesson:
+    """The lesson of a network that has no teacher."""
+
+    def lesson(module: nn.Module, inputs: Tensor, labels: Tensor) -> Tensor:
+        return label_loss(module(laid_out(inputs)), labels, how.label_smoothing)
+
+    return lesson
+
+
+def laid_out(inputs: Tensor) -> Tensor:
+    """Channels last, the faster layout for convolutions on a CPU."""
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.ndim == 4 else inputs
+
+
+def label_loss(scores: Tensor, labels: Tensor, smoothing: float) -> Tensor:
+    """Cross entropy with smoothed labels (N,); for labels (N, K) the binary one, a mean over classes, not smoothed."""
+    if labels.ndim == 2:
+        return binary_cross_entropy_with_logits(scores, labels)
+    return cross_entropy(scores, labels, label_smoothing=smoothing)
 
 
 def augment(inputs: Tensor, how: Train) -> Tensor:
     """Mirrored and moved copies; nothing is drawn for what is switched off."""
     if how.flip:
-        chosen = (torch.rand(len(inputs)) < 0.5).view(-1, *[1] * (inputs.ndim - 1))
+        chosen = (torch.rand(len(inputs)) < 0.5).view(-1, *[1] * (inputs.ndim - 1)).to(inputs.device)
         inputs = torch.where(chosen, inputs.flip(-1), inputs)
     if how.shift:
         axes = tuple(range(2, inputs.ndim))

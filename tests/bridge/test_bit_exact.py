@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("tflite_micro")
 
-from samewhy_bridge.graph import graph_of
+from samewhy_bridge.graph import graph_of, read_graph
 from samewhy_bridge.program import program_of
 from samewhy_edge.quant import affine
 from tests.bridge.boards import needs_gcc
@@ -50,6 +50,22 @@ def test_every_code_of_a_network(path: Path) -> None:
     content, inputs = path.read_bytes(), network_inputs(path)
     answers = asked(content, inputs)
     assert same_bits(answers, ask(content, inputs, ROOM).reshape(answers.shape))
+
+
+def test_every_tensor_within_a_network() -> None:
+    from samewhy_bridge.tflm import open_tflm
+    from samewhy_edge.address import parse_address
+
+    path = Path("models/fashion_resnet8/int8.tflite")
+    subject, program = open_tflm(parse_address(f"tflm:{path}")), program_of(read_graph(path))
+    sample = np.load(path.with_name("samples.npz"))["samples"][:1]
+    coding = subject.spec.input
+    assert subject.layers
+    assert coding
+    found = run(program, coding.encode(sample), planned=False)
+    for layer in subject.layers(sample):
+        (number,) = program.graph.operators[layer.place].outputs
+        assert same_bits(found[number], layer.values[0]), layer.name
 
 
 @pytest.mark.parametrize("kind", ["CONV_2D in groups", "DEPTHWISE_CONV_2D", "MEAN", "SOFTMAX", "STRIDED_SLICE"])

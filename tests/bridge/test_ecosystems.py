@@ -7,6 +7,7 @@ calls that a board would make, none of its timing.
 import json
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from samewhy_bridge.device import device_of, open_tcp
 from samewhy_bridge.generate import generate
 from samewhy_bridge.targets import TARGETS
 from samewhy_edge.address import parse_address
+from samewhy_edge.differ import differ
 from samewhy_edge.errors import InputError
 from samewhy_edge.predictor import Subject
 from samewhy_edge.rung import artifact
@@ -31,6 +33,8 @@ VENDORS = Path(__file__).parent / "vendors"
 MODEL = FILES / "image_int8.tflite"
 ECOSYSTEMS = ("arduino", "esp-idf", "zephyr", "pico")
 FLAGS = ("-O1", "-Wall", "-Wextra", "-Werror", "-fsanitize=address,undefined", "-fno-sanitize-recover=all")
+
+needs_cmake = pytest.mark.skipif(shutil.which("cmake") is None, reason="no cmake: apt-get install cmake")
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +110,7 @@ def test_the_port_of_an_ecosystem_answers_what_tflite_micro_does(
         assert board.spec.rung.machine == machine
         assert board.spec.rung.artifact == artifact(MODEL)
         assert board(samples()).tobytes() == known(samples()).tobytes()
+        assert differ(known, board, samples())["first_diverging"] is None
 
 
 @needs_gcc
@@ -146,6 +151,31 @@ def test_every_source_is_built_and_is_there(target: str, place: str, lists: list
     assert told == {path.resolve() for path in (root / place).rglob("*.c")}
 
 
+@needs_cmake
+@pytest.mark.parametrize(
+    ("target", "variable", "made"),
+    [
+        ("esp-idf", "IDF_PATH", {"samewhy_image_int8", "main"}),
+        ("zephyr", "ZEPHYR_BASE", {"app", "samewhy_model"}),
+        ("pico", "PICO_SDK_PATH", {"firmware", "samewhy_model"}),
+    ],
+)
+def test_cmake_takes_a_folder(target: str, variable: str, made: set[str], folders: Path, tmp_path: Path) -> None:
+    """With a stub of the vendor's functions, so that a name or a list that is wrong is found."""
+    query = tmp_path / ".cmake/api/v1/query/codemodel-v2"
+    query.parent.mkdir(parents=True)
+    query.touch()
+    environment = {**os.environ, variable: str(VENDORS / target)}
+    command = ["cmake", "-S", str(folders / target), "-B", str(tmp_path), "-Wno-dev"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    replies = (json.loads(path.read_text()) for path in (tmp_path / ".cmake/api/v1/reply").glob("target-*.json"))
+    found = {one["name"]: {source["path"] for source in one.get("sources", ())} for one in replies}
+    assert made <= set(found)
+    told = {path for name in made for path in found[name] if path.endswith(".c")}
+    assert told == {path.relative_to(folders / target).as_posix() for path in (folders / target).rglob("*.c")}
+
+
 def test_no_template_is_left_unfilled(folders: Path) -> None:
     for path in folders.rglob("*"):
         if path.suffix in (".txt", ".yml", ".yaml", ".ino", ".properties", ".conf") or path.name == "Kconfig":
@@ -157,6 +187,17 @@ def test_a_file_with_a_strange_name_breaks_no_settings(tmp_path: Path) -> None:
     for target in ("esp-idf", "zephyr", "arduino"):
         generate(tmp_path / 'a"b: #1.tflite', target, None, tmp_path / target)
     assert "The network a_b___1 as" in (tmp_path / "esp-idf/components/samewhy_a_b_1/idf_component.yml").read_text()
+
+
+def test_no_two_things_have_one_name_whatever_the_file_is_called(tmp_path: Path) -> None:
+    """`model.tflite` becomes samewhy_model, as generated files and libraries are called already."""
+    (tmp_path / "model.tflite").write_bytes(MODEL.read_bytes())
+    for target in ("arduino", "pico"):
+        generate(tmp_path / "model.tflite", target, None, tmp_path / target)
+    assert "samewhy_invoke" not in (tmp_path / "arduino/src/samewhy_model_arduino.h").read_text()
+    assert "SAMEWHY_INPUT_BYTES" in (tmp_path / "arduino/src/samewhy_model.h").read_text()
+    names = re.findall(r"add_(?:library|executable)\((\w+)", (tmp_path / "pico/CMakeLists.txt").read_text())
+    assert sorted(names) == ["firmware", "samewhy_model"]
 
 
 def test_an_arduino_library_tells_its_ide_what_it_is(folders: Path) -> None:

@@ -76,7 +76,7 @@ def test_an_estimate_is_on_the_safe_side_and_not_far_off() -> None:
     program = program_of(read_graph(DS_CNN))
     for family in ("m3",):
         guess, known = estimated(program, family), measured(DS_CNN, program, family)
-        assert known.code <= guess.code <= 1.3 * known.code
+        assert known.code <= guess.code <= 1.6 * known.code
         assert known.buffers <= guess.buffers <= known.buffers + 500
         assert (known.constants, known.arena, known.stack) == (guess.constants, guess.arena, guess.stack)
 
@@ -103,6 +103,17 @@ def test_the_verb_exits_with_three_where_no_chip_has_room(tmp_path: Path) -> Non
     every = CliRunner().invoke(app, [str(MODEL)])
     assert every.exit_code == 0
     assert all(name in every.output for name in parts())
+
+
+@pytest.mark.usefixtures("estimating")
+def test_tflite_micro_stands_beside_it_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tflite_micro")
+    found = fit(DS_CNN, [part_named("rp2040")])
+    assert found["tflm"]["runtime"].startswith("tflite-micro ")
+    assert found["tflm"]["allocations"]["head"] >= found["chips"][0]["need"]["arena"]  # ours is no larger than its plan
+    assert found["tflm"]["arena"] >= found["tflm"]["allocations"]["total"]
+    monkeypatch.setattr(module.tflm, "MISSING", "tflite_micro")
+    assert fit(DS_CNN, [part_named("rp2040")])["tflm"] is None
 
 
 def test_what_cannot_be_generated_fits_nothing(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_arena_has_a_margin_over_what_was_found(folder: Path) -> None:
         ("PADV2", "AddPadV2"),
         ("RELU6", "AddRelu6"),
         ("L2_POOL_2D", "AddL2Pool2D"),
-        ("SPACE_TO_BATCH_ND", "AddSpaceToBatchNd"),
+        ("SPACE_TO_DEPTH", "AddSpaceToDepth"),
         ("SPLIT_V", "AddSplitV"),
         ("STRIDED_SLICE", "AddStridedSlice"),
         ("RESIZE_NEAREST_NEIGHBOR", "AddResizeNearestNeighbor"),

@@ -224,3 +224,27 @@ def test_names_and_freedom() -> None:
     assert RISE.name == "rise-pairs-informed"
     assert RISE.freedom(RISE.plan((*SPATIAL, 1), 0)) == 63
     assert informed.informed_freedom(RandomGrids(SPATIAL, 20, 3, 0.5, (0, 0))) == 18
+
+
+def test_rungs_share_the_directions_of_a_plan_and_of_its_halves(monkeypatch: pytest.MonkeyPatch) -> None:
+    informed.held.cache_clear()
+    found: list[int] = []
+    own = informed.directions
+    monkeypatch.setattr(informed, "directions", lambda features, prior: found.append(1) or own(features, prior))
+    plan, contrast = pairs(64), np.abs(noise(2, *SPATIAL)).astype(np.float32)
+    halves = [Part(plan, np.arange(64)[start:stop]) for start, stop in ((0, 32), (32, 64))]
+    for rung in range(3):
+        for part in (plan, *halves):
+            informed_maps(part, noise(2, len(part), seed=rung).astype(np.float32), contrast)
+    assert len(found) == 3 * 2  # plans times samples, once for all rungs
+
+
+def test_halves_have_directions_of_their_own() -> None:
+    informed.held.cache_clear()
+    plan, contrast = pairs(64), np.abs(noise(2, *SPATIAL)).astype(np.float32)
+    scores = noise(2, 32).astype(np.float32)
+    one, other = (Part(plan, np.arange(64)[start:stop]) for start, stop in ((0, 32), (32, 64)))
+    informed_maps(one, scores, contrast)
+    kept = informed_maps(other, scores, contrast)
+    informed.held.cache_clear()
+    np.testing.assert_array_equal(kept, informed_maps(other, scores, contrast))

@@ -47,3 +47,12 @@ def test_the_base_install_stays_short() -> None:
     needs = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
     names = {need.partition(">")[0].partition(";")[0].strip() for need in needs}
     assert names == {"numpy", "ai-edge-litert", "tflite-runtime", "typer", "rich"}
+
+
+def test_the_command_line_starts_without_numpy(elsewhere: Callable[[str], str]) -> None:
+    assert elsewhere("import sys, samewhy_edge.cli; print('numpy' in sys.modules)") == "False"
+
+
+def test_a_name_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'open_predicter'"):
+        samewhy_edge.open_predicter  # noqa: B018

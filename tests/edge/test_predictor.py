@@ -1,3 +1,4 @@
+import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -111,5 +112,6 @@ def test_a_runtime_without_its_package_names_the_line_that_installs_it(module: s
 def test_a_part_of_the_project_is_installed_by_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "samewhy_bridge.py").write_text("import a_package_that_nobody_has")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "samewhy_bridge", raising=False)  # another test may have imported the real one
     with pytest.raises(ExtraError, match=r"needs a_package_that_nobody_has, .* pip install 'samewhy\[bridge\]'"):
         load_extra(EntryPoint("board", "samewhy_bridge:open_board", "samewhy.runtimes"))

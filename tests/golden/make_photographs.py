@@ -14,7 +14,7 @@ from PIL import Image
 
 from samewhy_edge.files import sha256, write_npz
 
-PLACE = Path(__file__).parents[2] / "host" / "samewhy_host" / "data" / "photographs" / "photographs.npz"
+PLACE = Path(__file__).parents[2] / "data" / "samewhy_data" / "photographs" / "photographs.npz"
 SIDE = 288
 FILES = {
     "astronaut": "astronaut.png",

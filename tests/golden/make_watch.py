@@ -16,7 +16,7 @@ import numpy as np
 
 from samewhy_edge.files import sha256, write_npz
 
-PLACE = Path(__file__).parents[2] / "host" / "samewhy_host" / "data" / "watch_imu" / "watch.npz"
+PLACE = Path(__file__).parents[2] / "data" / "samewhy_data" / "watch_imu" / "watch.npz"
 MEMBER = "seglearn/data/watch_dataset.npy"
 ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"),

@@ -20,14 +20,16 @@ from samewhy_host.build import (
     given,
     kernels_of,
     network,
+    teacher_of,
     tflite_rungs,
     trained,
     twin_of,
 )
 from samewhy_host.compress import Magnitude
+from samewhy_host.compress.tuning import Tuning
 from samewhy_host.data.sources import Data
 from samewhy_host.manifest import Step
-from samewhy_host.module_file import load_module
+from samewhy_host.module_file import load_module, save_module
 from samewhy_host.steps import Steps
 from samewhy_host.study import Audit, Extra, Head, Model, Study
 from samewhy_host.train import prunable
@@ -271,3 +273,58 @@ def test_a_rung_may_not_take_the_twins_name(tmp_path: Path) -> None:
     taken = replace(study, audit=replace(study.audit, twin="litert:third.tflite"))
     with pytest.raises(InputError, match="name 'twin' is taken"):
         build(small.study_file(tmp_path, taken), tmp_path / "run", lambda _: None)
+
+
+# What teaches a compressed network
+
+
+def test_a_compression_is_taught_by_the_network_before_it(tmp_path: Path) -> None:
+    """Other objectives make another network, and no objective the one that there always was."""
+    one = builder(tmp_path)
+    parent = trained(one) / "module.pt"
+    how = Tuning(keep=({"method": "distil"},))
+    known = (one, parent, "magnitude", Magnitude(0.5, small.QUICK))
+    plain, kept = compressed(*known), compressed(*known, how)
+    weights = [small.state_bytes(load_module(done / "module.pt")[1]) for done in (plain, kept)]
+    assert weights[0] != weights[1]
+    assert compressed(*known, how) == kept
+    assert teacher_of(one, how, parent, tmp_path / "float.pt") == parent
+    assert teacher_of(one, replace(how, teacher="reference"), parent, tmp_path / "float.pt") == tmp_path / "float.pt"
+
+
+def test_another_teacher_teaches_anew(tmp_path: Path) -> None:
+    one = builder(tmp_path)
+    parent = trained(one) / "module.pt"
+    other = tmp_path / "other.pt"
+    save_module(other, small.ds_cnn(), small.network(small.ds_cnn(), seed=9))
+    known = (one, parent, "magnitude", Magnitude(0.5, small.QUICK), Tuning(keep=({"method": "distil"},)))
+    assert compressed(*known) != compressed(*known, other)
+
+
+def test_a_teacher_that_is_not_there_is_told(tmp_path: Path) -> None:
+    how = Tuning(keep=({"method": "distil"},), teacher="none.pt")
+    with pytest.raises(ArtifactError, match=r"none\.pt: no such file; teacher of \[\[compress\]\] in study\.toml"):
+        teacher_of(builder(tmp_path), how, tmp_path, tmp_path)
+
+
+def test_a_deployed_file_can_teach_by_its_scores(tmp_path: Path) -> None:
+    """Through its address the network before teaches what it teaches as a module."""
+    one = builder(tmp_path)
+    parent = trained(one) / "module.pt"
+    how = Tuning(keep=({"method": "distil", "alpha": 1.0},), teacher=f"torch:{parent}")
+    address = teacher_of(one, how, tmp_path, tmp_path)
+    assert address == f"torch:{parent}"
+    known = (one, parent, "magnitude", Magnitude(0.5, replace(small.QUICK, epochs=1)))
+    by_address, as_module = compressed(*known, how, address), compressed(*known, replace(how, teacher="input"))
+    weights = [
+        load_module(done / "module.pt")[1].get_parameter("classifier.weight") for done in (by_address, as_module)
+    ]
+    assert torch.allclose(*weights, atol=1e-5)
+
+
+def test_a_black_box_has_nothing_to_look_into(tmp_path: Path) -> None:
+    one = builder(tmp_path)
+    parent = trained(one) / "module.pt"
+    how = Tuning(keep=({"method": "swa"},), teacher=f"torch:{parent}")
+    with pytest.raises(InputError, match="no global pooling in the network"):
+        compressed(one, parent, "magnitude", Magnitude(0.5, small.QUICK), how, f"torch:{parent}")

@@ -145,7 +145,7 @@ def test_a_path_is_beside_the_study_wherever_one_stands(tmp_path: Path, monkeypa
         (SHORTEST + '[[explain]]\nmethod = "rise"\nquery = 3\n', r"explain\.rise\] .*did you mean 'queries'\?"),
         (SHORTEST + '[[explain]]\nmethod = "ries"\n', r"unknown method 'ries'; did you mean 'rise'\?"),
         (SHORTEST + '[[compress]]\nmethod = "channel"\n', r"unknown method 'channel'; did you mean 'channels'\?"),
-        (SHORTEST + "[[compress]]\namount = 0.3\n", r"compress\].* method.*: channels, magnitude"),
+        (SHORTEST + "[[compress]]\namount = 0.3\n", r"compress\].* method.*: channels, low-rank, magnitude"),
         (HEAD + '[model]\narchitecture = "dscnn"\n', r"unknown architecture 'dscnn'; did you mean 'ds_cnn'\?"),
         (HEAD + '[model]\narchitekture = "ds_cnn"\n', r"did you mean 'architecture'\?"),
         (SHORTEST + '[data]\nsource = "fashion"\n', r"data\.source: unknown value 'fashion'.*fashion-mnist"),

@@ -1,11 +1,50 @@
+import importlib
+
 import onnx
 import pytest
 import torch
 
+from samewhy_edge.errors import InputError
 from samewhy_host.export import gate_onnx, to_onnx
 from samewhy_host.module_file import Recipe, build
 from samewhy_host.zoo import ZOO, conv1d, ds_cnn, resnet8
 from tests.host.small import noise, numbers
+
+SMALLER = {"wide_resnet": {"depth": 10, "widen": 1}, "resnet18": {"width": 8}}  # than tests have time for
+TRAINED = {  # without running statistics, as papers count
+    "resnet18": (10, 3, {}, 11_173_962),
+    "wide_resnet": (10, 3, {}, 36_479_194),
+}
+COUNTED = {
+    "mobilenet": (2, 3, {}, 219_058),
+    "vgg": (10, 1, {}, 73_338),
+    "cnn5": (10, 3, {}, 111_946),
+    "resnet18": (10, 3, {}, 11_183_562),
+    "wide_resnet": (10, 3, {}, 36_497_146),
+}
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_a_network_has_the_parameters_that_its_page_says(name: str) -> None:
+    classes, channels, options, count = COUNTED[name]
+    with torch.device("meta"):
+        module = build(ZOO[name], {"classes": classes, "channels": channels, **options})
+    assert numbers(module) == count
+    assert f"{count:,}" in str(importlib.import_module(ZOO[name].partition(":")[0]).__doc__)
+    if name in TRAINED:
+        assert sum(one.numel() for one in module.parameters()) == TRAINED[name][-1]
+
+
+@pytest.mark.parametrize(("divide", "width"), [(2, 8), (4, 4), (8, 2)])
+def test_a_divided_vgg_has_thinner_stages(divide: int, width: int) -> None:
+    module = build(ZOO["vgg"], {"classes": 10, "channels": 1, "divide": divide})
+    widths = [part.out_channels for part in module.modules() if isinstance(part, torch.nn.Conv2d)]
+    assert widths == [width, width, 2 * width, 2 * width, 4 * width, 4 * width]
+
+
+def test_a_depth_of_no_whole_blocks_is_refused() -> None:
+    with pytest.raises(InputError, match="wide_resnet depth = 12"):
+        build(ZOO["wide_resnet"], {"classes": 2, "channels": 1, "depth": 12})
 
 
 def test_ds_cnn_has_the_parameters_that_its_page_says() -> None:
@@ -22,7 +61,7 @@ def test_resnet8_has_the_parameters_that_its_page_says() -> None:
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", [(28, 28), (32, 32), (49, 10), (13, 7)])
 def test_any_input_size_gives_a_row_of_logits(name: str, channels: int, size: tuple[int, int]) -> None:
-    module = build(ZOO[name], {"classes": 5, "channels": channels}).eval()
+    module = build(ZOO[name], {"classes": 5, "channels": channels, **SMALLER.get(name, {})}).eval()
     with torch.no_grad():
         assert module(torch.zeros(2, channels, *size)).shape == (2, 5)
 
@@ -31,7 +70,7 @@ def test_any_input_size_gives_a_row_of_logits(name: str, channels: int, size: tu
 def test_logits_have_both_signs(name: str) -> None:
     """No softmax and no ReLU stands behind the classifier."""
     torch.manual_seed(0)
-    module = build(ZOO[name], {"classes": 20, "channels": 1}).eval()
+    module = build(ZOO[name], {"classes": 20, "channels": 1, **SMALLER.get(name, {})}).eval()
     with torch.no_grad():
         scores = module(torch.randn(4, 1, 16, 16))
     assert scores.min() < 0 < scores.max()
@@ -39,7 +78,7 @@ def test_logits_have_both_signs(name: str) -> None:
 
 @pytest.mark.parametrize("name", ZOO)
 def test_the_width_is_the_number_of_channels_of_the_stem(name: str) -> None:
-    module = build(ZOO[name], {"classes": 5, "channels": 1, "width": 6})
+    module = build(ZOO[name], {"classes": 5, "channels": 1, **SMALLER.get(name, {}), "width": 6})
     assert module.get_submodule("stem.conv").out_channels == 6
 
 

@@ -7,7 +7,6 @@ Source: Li, Kadav, Durdanovic, Samet & Graf 2017, arXiv 1608.08710; dependencies
 from dataclasses import dataclass, field, replace
 from typing import final
 
-import torch_pruning
 from torch import nn
 
 from samewhy_edge.errors import InputError
@@ -35,6 +34,8 @@ class Channels:
         """
         if not self.amount:
             return recipe
+        import torch_pruning  # as in `module_file`
+
         pruner = torch_pruning.pruner.MetaPruner(
             module,
             example(recipe.sample),

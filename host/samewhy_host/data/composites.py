@@ -9,12 +9,12 @@ arXiv 2006.09994, for backgrounds apart from foregrounds.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from samewhy_data import HOME
 from samewhy_edge.arrays import Targets
 from samewhy_edge.errors import InputError
 from samewhy_edge.files import sha256
@@ -26,7 +26,7 @@ Images = NDArray[np.uint8]  # (N, H, W)
 Masks = NDArray[np.bool_]  # (N, H, W)
 Name = Literal["train", "test"]
 
-FILE = Path(__file__).parent / "photographs" / "photographs.npz"
+FILE = HOME / "photographs" / "photographs.npz"
 DIGEST = "033e2344536b1cb78daf02ec35a705666eaf21417dc121b33743caf10ed5990d"  # SHA-256 of the pixels
 POOL = ("astronaut", "brick", "camera", "cell", "chelsea", "clock", "grass", "hubble", "retina", "rocket")
 HELD_OUT = ("coffee", "gravel")  # never in training

@@ -1,7 +1,7 @@
 """What every loader gives: two splits of labelled samples, each sample with an id that stays the same."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, final
 
 import numpy as np
@@ -25,13 +25,24 @@ class Split:
     masks: NDArray[np.bool_] | None = None  # where the sample shows what its label names
     distractors: NDArray[np.bool_] | None = None  # where it shows something of another class
     distractor_labels: Targets | None = None  # (N,), that class
+    present: NDArray[np.bool_] | None = None  # (N, K), the classes of a sample, where they do not exclude each other
+    owners: NDArray[np.int8] | None = None  # (N, *S), with `present`: the class that a position shows, -1 for none
 
     def take(self, places: NDArray[np.int64]) -> "Split":
         """The samples at `places`, in that order."""
         ids = tuple(self.ids[i] for i in places)
         masks, distractors = (None if one is None else one[places] for one in (self.masks, self.distractors))
         others = None if self.distractor_labels is None else self.distractor_labels[places]
-        return Split(self.samples[places], self.labels[places], ids, masks, distractors, others)
+        present = None if self.present is None else self.present[places]
+        owners = None if self.owners is None else self.owners[places]
+        return Split(self.samples[places], self.labels[places], ids, masks, distractors, others, present, owners)
+
+    def about(self, classes: Targets) -> "Split":
+        """The same, its masks those of `classes` (N,), where several are present; else as it is."""
+        if self.owners is None:
+            return self
+        targets = classes.reshape(-1, *[1] * (self.owners.ndim - 1))
+        return replace(self, masks=self.owners == targets, distractors=(self.owners >= 0) & (self.owners != targets))
 
     def places(self, ids: tuple[str, ...]) -> NDArray[np.int64]:
         """Where `ids` are."""

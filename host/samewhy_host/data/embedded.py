@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+import samewhy_data
 from samewhy_edge.errors import InputError
 from samewhy_edge.files import sha256, write_npz
 from samewhy_host.data import idx
 from samewhy_host.data.dataset import Dataset, Split, Values, scaled, stratified
 
-HOME = Path(__file__).parent / "fashion_mnist"
+HOME = samewhy_data.HOME / "fashion_mnist"
 CLASSES = ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot")
 COUNTS = {"train": 12_000, "test": 2_000}
 DIGESTS = {  # SHA-256 of the images' bytes

@@ -6,6 +6,7 @@ from typing import Literal, final
 
 from samewhy_edge.errors import InputError
 from samewhy_host.data import embedded, folder, idx, npz
+from samewhy_host.data.canvases import Canvases, canvases
 from samewhy_host.data.composites import Garments, garments
 from samewhy_host.data.dataset import Dataset, Values, checked
 from samewhy_host.data.masks import with_masks
@@ -17,7 +18,7 @@ from samewhy_host.data.watch import Watch, watch
 class Data:
     """Where samples come from, and how many calibrate."""
 
-    source: Literal["fashion-mnist", "garments", "watch", "idx", "npz", "folder"] = "fashion-mnist"
+    source: Literal["fashion-mnist", "garments", "canvases", "watch", "idx", "npz", "folder"] = "fashion-mnist"
     path: str | None = None  # of the idx folder, the .npz or the image folder, beside the study file
     values: Values = "unit"  # what bytes become: [0, 1], [0, 255] or [-1, 1]
     classes: tuple[str, ...] = ()  # names, where the source has none
@@ -26,6 +27,7 @@ class Data:
     calibration: int = 200  # training samples that set the int8 ranges
     masks: str | None = None  # ground truth of the test samples: a folder of images or a .npz, beside the study file
     garments: Garments = field(default_factory=Garments)  # what source = "garments" pastes
+    canvases: Canvases = field(default_factory=Canvases)  # what source = "canvases" is made of
     watch: Watch = field(default_factory=Watch)  # how source = "watch" cuts
 
 
@@ -46,6 +48,8 @@ def embedded_dataset(data: Data, seed: int) -> Dataset | None:
         return embedded.fashion_mnist(data.values)
     if data.source == "garments":
         return garments(data.garments, data.values, seed)
+    if data.source == "canvases":
+        return canvases(data.canvases, data.values, seed)
     return watch(data.watch) if data.source == "watch" else None
 
 

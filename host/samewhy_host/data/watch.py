@@ -9,18 +9,18 @@ Source: Burns, Leung, Hardisty, Whyne, Henry & McLachlin 2018, arXiv 1802.01489 
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from samewhy_data import HOME
 from samewhy_edge.errors import InputError
 from samewhy_edge.files import sha256
 from samewhy_host.data.dataset import Dataset, Split
 
-FILE = Path(__file__).parent / "watch_imu" / "watch.npz"
+FILE = HOME / "watch_imu" / "watch.npz"
 DIGEST = "1eeecefff9cdc82d1aa21ad3a6e0aef5c3a5354b4908d458a46110c974bd4c66"  # SHA-256 of the recordings' values
 SENSORS = ("ax", "ay", "az", "wx", "wy", "wz")
 CLASSES = (

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from samewhy_edge.files import write_bytes
-from samewhy_host.report import coverage, faithful, figures, words
+from samewhy_host.report import coverage, faithful, figures, inside, words
 from samewhy_host.report.figures import Cost, Dot, Panel, Sheet
 from samewhy_host.report.reading import Finished, Row, read
 from samewhy_host.report.viewer import viewer
@@ -163,7 +163,8 @@ def view(found: Finished, pictures: Mapping[str, bytes]) -> dict[str, Any]:
         "moved": moved(found),
         "calibration": found.audit["calibration"],
         "resolution": found.audit["resolution"],
-        "localisation": localisation(found),
+        "localisation": localisation(found.audit["localisation"]),
+        "whitebox": inside.view(found, localisation),
         **faithful.view(found),
         "agreements": found.audit["agreements"],
         "cross_check": found.audit["cross_check"],
@@ -181,9 +182,8 @@ def inlined(content: bytes) -> dict[str, Any]:
     return {"src": "data:image/png;base64," + base64.b64encode(content).decode(), "wide": wide, "high": high}
 
 
-def localisation(found: Finished) -> list[Row]:
+def localisation(rows: Sequence[Row]) -> list[Row]:
     """A table for each explainer: a row a measure, with what chance scores, and a cell a rung."""
-    rows = found.audit["localisation"]
     tables: list[Row] = []
     for explainer in dict.fromkeys(row["explainer"] for row in rows):
         own = [row for row in rows if row["explainer"] == explainer]

@@ -202,6 +202,11 @@ def moved(row: Row) -> Markup:
     return loud(row["moved"], row["moved_low"], row["moved_high"])
 
 
+def apart(row: Row) -> Markup:
+    """Agreement by an explainer less that by a white-box method, loud where its interval leaves out zero."""
+    return loud(row["apart"], row["apart_low"], row["apart_high"])
+
+
 def cost(row: Row) -> Markup:
     """The cost of lent maps with its interval, loud where it leaves out zero."""
     if row["cost"] is None:
@@ -292,6 +297,7 @@ FILTERS = {
         undecided,
         along,
         moved,
+        apart,
         cost,
         scored,
     )

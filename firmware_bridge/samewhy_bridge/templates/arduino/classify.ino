@@ -1,5 +1,5 @@
 // The network in a program of your own: an input of one value everywhere, the place of the highest score.
-#include <$name.h>
+#include <${name}_arduino.h>
 
 void setup() { Serial.begin(115200); }
 

@@ -1,5 +1,5 @@
 // The board answers samewhy over its serial line: samewhy check 'serial:/dev/ttyACM0'
-#include <$name.h>
+#include <${name}_arduino.h>
 
 void setup() {
   samewhy_port_init();

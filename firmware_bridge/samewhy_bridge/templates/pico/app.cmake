@@ -9,10 +9,13 @@ add_library(samewhy_model STATIC $model)
 target_include_directories(samewhy_model PUBLIC .)
 target_compile_options(samewhy_model PRIVATE -O2)
 
-add_executable($name $sources)
-target_include_directories($name PRIVATE wire)
-target_compile_definitions($name PRIVATE "SAMEWHY_MACHINE=\"$${PICO_BOARD}\"" SAMEWHY_ROOM=256u) # USB holds the rest back
-target_link_libraries($name PRIVATE samewhy_model pico_stdlib)
-pico_enable_stdio_usb($name 1)
-pico_enable_stdio_uart($name 0)
-pico_add_extra_outputs($name)
+add_executable(firmware $sources)
+target_include_directories(firmware PRIVATE wire)
+target_compile_definitions(firmware PRIVATE
+  "SAMEWHY_MACHINE=\"$${PICO_BOARD}\""
+  SAMEWHY_ROOM=256u # USB holds the rest back
+)
+target_link_libraries(firmware PRIVATE samewhy_model pico_stdlib)
+pico_enable_stdio_usb(firmware 1)
+pico_enable_stdio_uart(firmware 0)
+pico_add_extra_outputs(firmware)
