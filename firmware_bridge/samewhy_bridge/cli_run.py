@@ -89,7 +89,7 @@ def cost(count: int, subject: "Subject") -> str:
     from samewhy_bridge.device import device_of
 
     macs = device_of(subject).about.macs
-    per = f", {count / macs:.1f} for each of {macs:,} multiplications" if macs else ""
+    per = f", {count / macs:.1f} for each of {macs:,} products" if macs else ""
     return f"{count:,} instructions (emulated) a run{per}"
 
 

@@ -19,6 +19,7 @@ CHECK = struct.Struct("<I")
 BLOCK = 254  # bytes without a zero that one code of COBS can stand before
 LONGEST = 2**20  # bytes of a frame that are waited for
 NO_SEQUENCE = 0xFFFF
+UNHARMED = 0x1D0F ^ 0xFFFF
 
 
 @final
@@ -143,7 +144,7 @@ def unpacked(piece: bytes) -> Frame:
     content = unstuffed(piece)
     if len(content) < HEAD.size + CRC.size:
         raise ValueError(f"{len(content)} bytes, a frame has at least {HEAD.size + CRC.size}")
-    if crc16(content):
+    if crc16(content) != UNHARMED:
         raise ValueError("a wrong CRC-16")
     mark, kind, sequence = HEAD.unpack(content[: HEAD.size])
     if mark != MARK | VERSION:
@@ -152,8 +153,8 @@ def unpacked(piece: bytes) -> Frame:
 
 
 def crc16(content: bytes) -> int:
-    """CRC-16/CCITT-FALSE; 0 for what ends in its own."""
-    return binascii.crc_hqx(content, 0xFFFF)
+    """CRC-16/GENIBUS; `UNHARMED` for what ends in its own. Inverted, else zeros behind a frame would go unnoticed."""
+    return binascii.crc_hqx(content, 0xFFFF) ^ 0xFFFF
 
 
 def stuffed(content: bytes) -> bytes:

@@ -19,7 +19,7 @@ PAUSE = 0.2  # seconds until a lost line is opened again, doubled each time
 LONGEST = 10.0  # of these pauses
 SPARE = 5  # times the longest of the last waits
 WAITS = 32  # that are remembered
-SLOW = 1e6, 1e3  # multiplications and bytes a second of a board that has not answered yet
+SLOW = 1e6, 1e3  # products and bytes a second of a board that has not answered yet
 STARTED = "m-init-done"  # a board says it when it starts
 
 

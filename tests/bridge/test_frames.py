@@ -2,7 +2,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from samewhy_bridge.frames import LONGEST, Damage, Frame, Reader, Text, crc16, stuffed, unpacked, unstuffed
+from samewhy_bridge.frames import LONGEST, UNHARMED, Damage, Frame, Reader, Text, crc16, stuffed, unpacked, unstuffed
 
 BYTES = st.binary(max_size=1200) | st.lists(st.sampled_from([0, 1, 255]), max_size=700).map(bytes)
 
@@ -21,13 +21,13 @@ def slowly_stuffed(content: bytes) -> bytes:
 
 
 def slow_crc(content: bytes) -> int:
-    """CRC-16/CCITT-FALSE a bit at a time."""
+    """CRC-16/GENIBUS a bit at a time."""
     value = 0xFFFF
     for byte in content:
         value ^= byte << 8
         for _ in range(8):
             value = (value << 1 ^ (0x1021 if value & 0x8000 else 0)) & 0xFFFF
-    return value
+    return value ^ 0xFFFF
 
 
 @given(BYTES)
@@ -51,14 +51,16 @@ def test_a_block_that_ends_early_or_holds_a_zero_is_none() -> None:
 
 
 def test_the_crc_is_the_named_one() -> None:
-    assert crc16(b"123456789") == 0x29B1
+    assert crc16(b"123456789") == 0xD64E
 
 
 @given(BYTES)
-def test_what_ends_in_its_own_crc_has_the_crc_0(content: bytes) -> None:
+def test_what_ends_in_its_own_crc_tells_and_zeros_behind_it_do_too(content: bytes) -> None:
     value = crc16(content)
     assert value == slow_crc(content)
-    assert crc16(content + value.to_bytes(2, "big")) == 0
+    whole = content + value.to_bytes(2, "big")
+    assert crc16(whole) == UNHARMED
+    assert crc16(whole + b"\0") != UNHARMED
 
 
 FRAMES = st.builds(Frame, st.integers(0, 255), st.integers(0, 0xFFFE), st.binary(max_size=600))

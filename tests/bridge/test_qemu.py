@@ -211,7 +211,7 @@ def test_a_project_is_run_from_the_command_line(project: Path, tmp_path: Path) -
     smoke = CliRunner().invoke(firmware, ["run", str(project), "--smoke"])
     assert smoke.exit_code == 0
     assert "it keeps the contract of a predictor" in smoke.output
-    assert re.search(r"instructions \(emulated\) a run, 5\.[67] for each of 7,840 multiplications", smoke.output)
+    assert re.search(r"instructions \(emulated\) a run, 5\.[67] for each of 7,840 products", smoke.output)
     assert not re.search(r"\bms\b", smoke.output)
     np.save(tmp_path / "samples.npy", np.zeros((2, 28, 28, 1), np.float32))
     told = CliRunner().invoke(firmware, ["run", str(project), "--ask", str(tmp_path / "samples.npy")])

@@ -127,6 +127,7 @@ def test_what_is_hurt_is_told_and_never_answered(line: Line) -> None:
         (bytes(flipped), Refusal.DAMAGED),
         (sent[:500] + sent[501:], Refusal.DAMAGED),
         (sent[:300] + b"\0", Refusal.DAMAGED),
+        (sent[:-1] + b"\1\0", Refusal.DAMAGED),  # a zero more behind all
         (b"\0\2" + bytes([MARK | VERSION]) + b"\0", Refusal.DAMAGED),
         (b"\0" + long + b"\0", Refusal.TOO_LONG),
         (b"\0" + stuffed(other + crc16(other).to_bytes(2, "big")) + b"\0", Refusal.VERSION),

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* CRC-16/CCITT-FALSE: polynomial 1021, begins with FFFF, not reflected. Half a byte a step: sixteen numbers instead of
- * 256. */
+/* CRC-16/GENIBUS without its last inversion: polynomial 1021, begins with FFFF, not reflected. Half a byte a step: sixteen
+ * numbers instead of 256. */
 uint16_t samewhy_crc16(uint16_t crc, uint8_t byte) {
   static const uint16_t table[16] = {0x0000, 0x1021, 0x2042, 0x3063, 0x4084, 0x50a5, 0x60c6, 0x70e7,
                                      0x8108, 0x9129, 0xa14a, 0xb16b, 0xc18c, 0xd1ad, 0xe1ce, 0xf1ef};
@@ -105,8 +105,8 @@ void samewhy_send_begin(uint8_t kind, uint16_t sequence, uint32_t check) {
 uint32_t samewhy_send_check(void) { return out.check; }
 
 void samewhy_send_end(void) {
-  uint16_t crc = out.crc;
-  stuff((uint8_t)(crc >> 8)); /* the higher byte first: then the CRC of all, itself included, is 0 */
+  uint16_t crc = (uint16_t)~out.crc; /* inverted: else zeros behind a frame would go unnoticed */
+  stuff((uint8_t)(crc >> 8));         /* the higher byte first: then all, itself included, leaves SAMEWHY_UNHARMED */
   stuff((uint8_t)crc);
   put_block((uint8_t)(out.held + 1u));
   samewhy_port_put(0);

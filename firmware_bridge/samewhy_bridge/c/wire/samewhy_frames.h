@@ -9,6 +9,7 @@
 #define SAMEWHY_CRC_BYTES 2u
 #define SAMEWHY_ROW_BYTES 2u /* before the input of a question for a layer */
 #define SAMEWHY_NO_SEQUENCE 0xFFFFu
+#define SAMEWHY_UNHARMED 0x1D0Fu
 
 enum { SAMEWHY_INFO = 1, SAMEWHY_QUERY = 2, SAMEWHY_DUMP = 3, SAMEWHY_PACKED = 4, SAMEWHY_ANSWER = 0x80, SAMEWHY_ERROR = 0xFF };
 enum {
@@ -27,7 +28,7 @@ enum {
 typedef struct {
   uint8_t bytes[SAMEWHY_FRAME_BYTES];
   uint32_t length; /* goes on counting where `bytes` is full */
-  uint16_t crc;    /* 0 when a whole frame, its CRC included, has come unharmed */
+  uint16_t crc;    /* SAMEWHY_UNHARMED when a whole frame, its CRC included, has come as it was sent */
   uint8_t left;    /* bytes until the next code of COBS */
   uint8_t zero;    /* whether a zero stands between this block and the next */
 } samewhy_frame;

@@ -13,7 +13,7 @@ static void frame_ends(void) {
   const samewhy_frame *frame = &samewhy_received;
   if (frame->length > SAMEWHY_FRAME_BYTES) {
     samewhy_refuse(SAMEWHY_TOO_LONG, SAMEWHY_NO_SEQUENCE, "a longer frame than there is room for");
-  } else if (frame->crc || frame->left || frame->length < SAMEWHY_HEAD_BYTES + SAMEWHY_CRC_BYTES) {
+  } else if (frame->crc != SAMEWHY_UNHARMED || frame->left || frame->length < SAMEWHY_HEAD_BYTES + SAMEWHY_CRC_BYTES) {
     samewhy_refuse(SAMEWHY_DAMAGED, SAMEWHY_NO_SEQUENCE, "a damaged frame");
   } else if (frame->bytes[0] != SAMEWHY_MARK) {
     samewhy_refuse(SAMEWHY_VERSION, SAMEWHY_NO_SEQUENCE, "another version of the protocol");
