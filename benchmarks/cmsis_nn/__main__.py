@@ -21,7 +21,7 @@ import numpy as np
 from benchmarks.tables import put
 from samewhy_bridge.graph import read_graph
 from samewhy_bridge.kernel_files import C
-from samewhy_bridge.operators import dense, windows
+from samewhy_bridge.operators import convolutions, dense
 from samewhy_bridge.program import Program, program_of
 from samewhy_bridge.projects import project_of
 
@@ -87,7 +87,7 @@ def counted(machine: str, elf: Path) -> tuple[int, int]:
 def row(path: Path, core: str, library: Sequence[Path]) -> dict[str, object]:
     """One network on one core, both ways."""
     ours, said = instructions(program_of(read_graph(path)), core, (), ())
-    with patch.object(windows, "matmul", as_in_the_file):
+    with patch.object(convolutions, "matmul", as_in_the_file):
         program = program_of(read_graph(path))
     theirs, answered = instructions(program, core, [*library, HERE / "kernels.c"], REPLACED)
     return {

@@ -34,6 +34,7 @@ class Lowered:
     calls: tuple[Call, ...]
     macs: int = 0
     over: tuple[int, ...] = ()  # inputs over which the output may be written
+    tight: "Lowered | None" = None  # the same in less memory, where the output may be written over the input
     same_bytes: tuple[int, ...] = ()  # the input whose bytes are the output's: nothing is done at all
 
 

@@ -60,7 +60,15 @@ def program_of(graph: Graph) -> Program:
     """
     _check_ends(graph)
     steps = {place: lowered(graph, graph.operators[place]) for place in _needed(graph)}
-    return Program(graph, steps, plan(graph, steps))
+    return Program(graph, *_tightened(graph, steps, plan(graph, steps)))
+
+
+def _tightened(graph: Graph, steps: Mapping[int, Lowered], arena: Arena) -> tuple[Mapping[int, Lowered], Arena]:
+    """Operators where most memory is in use take their tight form, as long as all of it becomes less."""
+    most = {place for place in steps if arena.in_use[place] == arena.least}
+    tighter = {place: (step.tight or step) if place in most else step for place, step in steps.items()}
+    found = plan(graph, tighter)
+    return _tightened(graph, tighter, found) if found.bytes < arena.bytes else (steps, arena)
 
 
 def _check_ends(graph: Graph) -> None:

@@ -1,6 +1,7 @@
 """Tensors that are needed at the same time never touch; what is needed at one time is enough for all times."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,23 @@ def test_a_network_takes_less_than_tflite_micro_gives_it(path: Path) -> None:
     from samewhy_bridge.tflm import examine
 
     assert program_of(read_graph(path)).arena.bytes < examine(path, artifact(path).sha256).arena
+
+
+def test_convolutions_write_over_their_input_where_that_saves_memory() -> None:
+    path = Path("models/fashion_ds_cnn/int8.tflite")
+    program = program_of(read_graph(path))
+    tensor, row = 14 * 14 * 64, 14 * 64
+    assert program.arena.bytes == tensor + 2 * row  # one of two tensors, and the two rows that windows need again
+    offsets = {program.arena.tensors[program.graph.operators[place].outputs[0]] for place in range(1, 10)}
+    assert len(offsets) == 1
+
+
+def test_convolutions_keep_no_rows_where_memory_is_not_the_matter() -> None:
+    program = program_of(read_graph(Path("models/person_detect/int8.tflite")))  # its input is the largest tensor
+    calls = [call for step in program.steps.values() for call in step.calls if call.kernel.endswith("conv_2d")]
+    specs: list[Any] = [call.spec["rows"] for call in calls]
+    assert specs
+    assert not any(spec["kept"] for spec in specs)
 
 
 def test_a_function_of_each_code_is_written_over_its_input() -> None:

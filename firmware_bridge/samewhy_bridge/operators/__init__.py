@@ -4,22 +4,22 @@ from collections.abc import Callable, Mapping
 
 from samewhy_bridge.calls import Lowered
 from samewhy_bridge.graph import Graph, Operator
-from samewhy_bridge.operators import borders, dense, moves, pairs, reduce, softmax, unary, windows
+from samewhy_bridge.operators import borders, convolutions, dense, moves, pairs, pools, reduce, softmax, unary
 from samewhy_bridge.operators.view import View
 
 TABLE: Mapping[str, Callable[[View], Lowered]] = {
     "ADD": pairs.add,
-    "AVERAGE_POOL_2D": windows.average_pool_2d,
+    "AVERAGE_POOL_2D": pools.average_pool_2d,
     "CONCATENATION": moves.concatenation,
-    "CONV_2D": windows.conv_2d,
-    "DEPTHWISE_CONV_2D": windows.depthwise_conv_2d,
+    "CONV_2D": convolutions.conv_2d,
+    "DEPTHWISE_CONV_2D": convolutions.depthwise_conv_2d,
     "DEQUANTIZE": borders.dequantize,
     "EXPAND_DIMS": moves.reshape,
     "FULLY_CONNECTED": dense.fully_connected,
     "HARD_SWISH": unary.hard_swish,
     "LEAKY_RELU": unary.leaky_relu,
     "LOGISTIC": unary.logistic,
-    "MAX_POOL_2D": windows.max_pool_2d,
+    "MAX_POOL_2D": pools.max_pool_2d,
     "MEAN": reduce.mean,
     "MUL": pairs.mul,
     "PAD": moves.pad,

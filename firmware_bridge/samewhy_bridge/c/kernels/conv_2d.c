@@ -2,34 +2,30 @@
 
 #include <string.h>
 
-/* A cell outside counts as zero, which is what the zero point stands for. */
-static int8_t *gather_row(const samewhy_conv_2d_spec *spec, const int8_t *input, int32_t y, int32_t x, int8_t *to) {
+/* The cells under a window that begins at x, of one group of channels. A cell outside counts as zero, which is what the
+   zero point stands for. */
+static void gather(const samewhy_conv_2d_spec *spec, const int8_t *const *rows, int32_t x, uint32_t channel,
+                   int8_t *column) {
   uint32_t depth = spec->input_channels / spec->groups;
-  int inside = y >= 0 && y < spec->input_height;
-  const int8_t *row = inside ? input + y * spec->input_width * spec->input_channels : input;
-  for (uint32_t i = 0; i < spec->kernel_width; i++, x += spec->dilation_width, to += depth) {
-    if (inside && x >= 0 && x < spec->input_width) {
-      memcpy(to, row + x * spec->input_channels, depth);
-    } else {
-      memset(to, spec->input_zero_point, depth);
+  for (uint32_t i = 0; i < spec->rows.kernel; i++) {
+    int32_t at = x;
+    for (uint32_t j = 0; j < spec->kernel_width; j++, at += spec->dilation_width, column += depth) {
+      if (rows[i] && at >= 0 && at < spec->input_width) {
+        memcpy(column, rows[i] + at * spec->input_channels + channel, depth);
+      } else {
+        memset(column, spec->input_zero_point, depth);
+      }
     }
   }
-  return to;
 }
 
-static void gather(const samewhy_conv_2d_spec *spec, const int8_t *input, int32_t y, int32_t x, int8_t *scratch) {
-  for (uint32_t i = 0; i < spec->kernel_height; i++, y += spec->dilation_height) {
-    scratch = gather_row(spec, input, y, x, scratch);
-  }
-}
-
-/* All outputs of one place, whose window begins at (y, x). */
-static void place(const samewhy_conv_2d_spec *spec, const int8_t *input, int32_t y, int32_t x, int8_t *output,
-                  int8_t *scratch) {
+/* All outputs of one place. */
+static void place(const samewhy_conv_2d_spec *spec, const int8_t *const *rows, int32_t x, int8_t *column,
+                  int8_t *output) {
   samewhy_matmul_spec group = spec->matmul;
   for (uint32_t i = 0; i < spec->groups; i++) {
-    gather(spec, input + i * (spec->input_channels / spec->groups), y, x, scratch);
-    samewhy_matmul(&group, scratch, output + i * group.outputs);
+    gather(spec, rows, x, i * (spec->input_channels / spec->groups), column);
+    samewhy_matmul(&group, column, output + i * group.outputs);
     group.weights += group.inputs * group.outputs;
     group.sums.bias += group.outputs;
     group.sums.factors += group.outputs;
@@ -38,14 +34,16 @@ static void place(const samewhy_conv_2d_spec *spec, const int8_t *input, int32_t
 }
 
 void samewhy_conv_2d(const samewhy_conv_2d_spec *spec, const int8_t *input, int8_t *output, int8_t *scratch) {
+  const int8_t *rows[SAMEWHY_ROWS];
+  int8_t *column = scratch + spec->rows.kept * spec->rows.bytes;
   for (int32_t i = 0; i < spec->output_height; i++) {
-    int32_t y = i * spec->stride_height - spec->padding_top;
-    for (int32_t j = 0; j < spec->output_width; j++, output += spec->output_channels) {
-      int32_t x = j * spec->stride_width - spec->padding_left;
+    int32_t x = -spec->padding_left;
+    samewhy_rows(&spec->rows, input, i, scratch, rows);
+    for (int32_t j = 0; j < spec->output_width; j++, x += spec->stride_width, output += spec->output_channels) {
       if (spec->direct) {
-        samewhy_matmul(&spec->matmul, input + (y * spec->input_width + x) * spec->input_channels, output);
+        samewhy_matmul(&spec->matmul, rows[0] + x * spec->input_channels, output);
       } else {
-        place(spec, input, y, x, output, scratch);
+        place(spec, rows, x, column, output);
       }
     }
   }
