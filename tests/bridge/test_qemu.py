@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from samewhy_bridge import build
 from samewhy_bridge.build import built
 from samewhy_bridge.cli import firmware
 from samewhy_bridge.device import device_of, open_tcp
+from samewhy_bridge.frames import Frame, Kind, Reader
 from samewhy_bridge.gdb import open_gdb
 from samewhy_bridge.machines import MACHINES, machine_named
 from samewhy_bridge.qemu import Board, measured, open_qemu, started
@@ -61,6 +63,24 @@ def test_every_machine_answers_as_the_model_does(project: Path, machine: str) ->
     count = measured(subject, MACHINES[machine])
     assert count == pytest.approx(44_400, rel=0.1)  # 7840 steps of the hash, of five instructions or six
     assert measured(subject, MACHINES[machine]) == pytest.approx(count, abs=2 * MACHINES[machine].instructions)
+
+
+@needs_arm
+@pytest.mark.parametrize("machine", ["mps2-an386", "lm3s6965evb"])
+def test_more_than_a_board_keeps_waits_in_front_of_it(tmp_path: Path, machine: str) -> None:
+    """Four questions at once, three times what the ring holds, to a board that is busy with the first."""
+    codes, slow = some_codes(4), shutil.copytree(BOARD, tmp_path / "slow")
+    board = started(built(slow, MACHINES[machine], {"TIMES": "30000"}).elf, MACHINES[machine])
+    try:
+        with socket.create_connection(("127.0.0.1", board.port), timeout=60) as line:
+            line.sendall(b"".join(Frame(Kind.QUERY, n, row.tobytes()).packed() for n, row in enumerate(codes)))
+            reader, found = Reader(), []
+            while len(found) < len(codes):
+                found += [one for one in reader.feed(line.recv(4096)) if isinstance(one, Frame)]
+    finally:
+        board.stop()
+    assert [one.sequence for one in found] == list(range(len(codes)))
+    np.testing.assert_array_equal([np.frombuffer(one.body[4:-4], np.int8) for one in found], scores(codes))
 
 
 @needs_arm

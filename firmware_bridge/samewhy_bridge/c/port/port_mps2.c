@@ -27,7 +27,7 @@ static uint32_t masked; /* the interrupt is off: the ring is full */
 void samewhy_irq_receive(void);
 void samewhy_irq_receive(void) {
   INTCLEAR = 2u;
-  if (STATE & RX_FULL) ring_put((uint8_t)DATA);
+  if (!ring_full() && (STATE & RX_FULL)) ring_put((uint8_t)DATA);
   masked = (uint32_t)ring_full();
   if (masked) CTRL = TX_ENABLE | RX_ENABLE; /* what else comes waits in the UART, and before it */
 }
