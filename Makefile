@@ -3,7 +3,7 @@
 # make check   format, lint, types, import laws, spelling
 # make bench   measurements; each writes a table and a JSON to runs/bench
 # make bench-peers   the last of them alone: beside Captum, Xplique and DIANNA, each in an environment of its own
-# make bench-firmware   codes, sizes and instructions of generated C
+# make bench-firmware   codes, sizes and instructions of generated C, and its wire
 # make peers-test  masks and maps against the libraries that our conventions are named after
 # make pi-test  the edge tests on an emulated Raspberry Pi; make pi32-test some of them on one of 32 bits
 # make models  rebuild the ready-made networks in models/ from their recipes
@@ -53,6 +53,7 @@ bench-peers: $(VENV)/dev.stamp
 bench-firmware: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks.bit_exact
 	$(BIN)/python -m benchmarks.firmware
+	$(BIN)/python -m benchmarks.wire
 
 # Masks and maps against the installed Captum, Xplique, TorchRay and zennit, in an environment of their own; our client against a
 # running MLServer, in another: its protobuf is newer.
