@@ -6,6 +6,7 @@ files that the interpreter takes: `samewhy_edge.quarantine` is where broken ones
 Source: TFLite schema version 3, ``tensorflow/lite/schema/schema.fbs``.
 """
 
+import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -69,11 +70,14 @@ def layers_of(content: bytes) -> tuple[Layer, ...]:
     stores in another type, and an operator turns into real numbers, belongs to the layer that takes it.
 
     Raises:
-        ArtifactError: the file is of another kind, holds its constants in a way that cannot be changed in place, or
-            none at all.
+        ArtifactError: the file is of another kind, cut off, holds its constants in a way that cannot be changed in
+            place, or none at all.
     """
-    model = opened(content)
-    found = tuple(_layers(model, model.Subgraphs(0)))
+    try:
+        model = opened(content)
+        found = tuple(_layers(model, model.Subgraphs(0)))
+    except struct.error as error:  # an offset leads behind the end
+        raise ArtifactError(f"the .tflite file is damaged or cut off ({error}); copy or convert it anew") from error
     if not found:
         raise ArtifactError("no layer with weights; expected a network, check the file")
     return found

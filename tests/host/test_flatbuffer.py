@@ -224,3 +224,10 @@ def test_without_softmax_every_layer_stays_as_it_was() -> None:
 def test_the_schema_is_read_without_the_interpreter(elsewhere: Callable[[str], str]) -> None:
     asked = "import sys, samewhy_host.flatbuffer; print('ai_edge_litert.interpreter' in sys.modules)"
     assert elsewhere(asked) == "False"
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_file_that_is_cut_off_is_refused(share: float) -> None:
+    content = FASHION.read_bytes()
+    with pytest.raises(ArtifactError, match=r"damaged or cut off|no layer with weights"):
+        layers_of(content[: int(share * len(content))])
