@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from samewhy_bridge.device import device_of, open_serial, open_tcp, subject_of
+from samewhy_bridge.frames import Frame, Kind
 from samewhy_bridge.link import Link, Patience
 from samewhy_bridge.ports import Tcp
 from samewhy_edge.address import parse_address
@@ -106,17 +107,27 @@ def test_nobody_there_is_said_within_bounds() -> None:
         opened(port, "?tries=3")
 
 
-def test_a_line_on_which_something_else_speaks_is_given_up() -> None:
-    def prompt(listener: socket.socket) -> None:
-        for _ in range(3):
-            with listener.accept()[0] as connection:
-                connection.sendall(b"login: \r\n" * 9)
-
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        (b"\r\nlogin: \r\n", "no answer in time, but 'login: ', tried 3 times"),
+        (b"\0\5\xb1\1\2\3\0", "no answer in time, but something with 4 bytes, a frame has at least 6, tried 3 times"),
+        (Frame(Kind.ERROR, 0xFFFF, b"\3another").packed(), "no answer in time, but 'another', tried 3 times"),
+    ],
+)
+def test_a_line_on_which_something_else_speaks_is_given_up(spoken: bytes, said: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        threading.Thread(target=prompt, args=(other,), daemon=True).start()
+
+        def speak() -> None:
+            with other.accept()[0] as connection:
+                while connection.recv(100):
+                    connection.sendall(spoken)
+
+        threading.Thread(target=speak, daemon=True).start()
         link = Link("tcp:there", Tcp("127.0.0.1", other.getsockname()[1]), Patience(1, 3, 0.05))
-        with pytest.raises(WireError, match="tried 3 times"):
+        with pytest.raises(WireError, match=re.escape(said)):
             link.introduced()
+        link.close()
 
 
 def test_no_corruption_is_ever_taken_for_an_answer(board: int) -> None:
