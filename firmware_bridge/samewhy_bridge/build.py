@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, final
 
+from samewhy_bridge.kernel_files import HOT
 from samewhy_bridge.machines import Machine
 from samewhy_edge.errors import ExtraError, InputError
 from samewhy_edge.files import sha256, write_bytes, write_json
@@ -21,7 +22,7 @@ FLAGS = (
     *("-mthumb", "-std=c99", "-ffreestanding", "-ffunction-sections", "-fdata-sections"),
     *("-Wall", "-Wextra", "-Werror"),
 )
-FAST, SMALL = "-O2", "-Os"  # the model and its kernels; all that is around them
+FAST, SMALL = "-O2", "-Os"  # kernels that do nearly all work; all that is around them
 LINK = ("-nostartfiles", "--specs=nano.specs", "--specs=nosys.specs", "-Wl,--gc-sections")
 STACK = 2048  # bytes
 FOLDERS = ("kernels", "wire")  # of a project, with sources; its port may be that of another machine
@@ -80,7 +81,7 @@ def sources_of(folder: Path, machine: Machine) -> Iterator[Source]:
         raise InputError(f"{folder}: {what}; expected a project that samewhy firmware generate made")
     wire = folder / "wire" if (folder / "wire").is_dir() else C / "wire"
     for place in (folder, folder / "kernels"):
-        yield from (Source(path, FAST) for path in sorted(place.glob("*.c")))
+        yield from (Source(path, FAST if path.stem in HOT else SMALL) for path in sorted(place.glob("*.c")))
     yield from (Source(path, SMALL) for path in sorted(wire.glob("*.c")))
     yield from (Source(C / "port" / name, SMALL) for name in (machine.port, "startup_cortex_m.c"))
 
@@ -103,7 +104,7 @@ def digest_of(folder: Path, sources: Sequence[Source], flags: Sequence[str]) -> 
     files = sorted({path for path in (*(one.path for one in sources), *headers) if "build" not in path.parts[:-1]})
     parts = [f"{path.name} {sha256(path.read_bytes())}" for path in files]
     told = [flag for flag in flags if not flag.startswith("-I")]
-    return sha256("\n".join([*parts, *told, FAST, SMALL, f"{STACK}", version(COMPILER, PACKAGES)]).encode())
+    return sha256("\n".join([*parts, *told, FAST, SMALL, *HOT, f"{STACK}", version(COMPILER, PACKAGES)]).encode())
 
 
 def noted(path: Path) -> dict[str, Any]:
