@@ -19,8 +19,9 @@ from samewhy_bridge.link import Link, Patience
 from samewhy_bridge.ports import Tcp
 from samewhy_edge.address import parse_address
 from samewhy_edge.errors import AddressError, ArtifactError, WireError
+from samewhy_edge.fleet import FleetWarning
 from samewhy_edge.journal import Memory, remembered
-from samewhy_edge.predictor import Subject
+from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.testing import check_predictor
 from tests.bridge.boards import Faults, between, needs_gcc, program, running, scores, some_codes
 
@@ -254,6 +255,20 @@ def test_threads_take_turns(board: int) -> None:
     for one in crew:
         one.join()
     np.testing.assert_array_equal(np.concatenate([found[place] for place in range(4)]), scores(codes))
+
+
+def test_boards_of_one_model_are_a_fleet_and_one_that_dies_is_left_out() -> None:
+    samples = (some_codes(60).astype(np.float32) + 128) / 256
+    with running() as here:
+        with running() as there:
+            fleet = open_predictor(f"fleet:tcp:127.0.0.1:{here},tcp:127.0.0.1:{there}?tries=1")
+            scored = fleet(samples[:30])
+            assert fleet.answered is not None
+            assert min(fleet.answered().values()) > 0
+        with pytest.warns(FleetWarning, match="is left out"):
+            scored = np.concatenate([scored, fleet(samples[30:])])
+        del fleet
+    np.testing.assert_array_equal(scored, (scores(some_codes(60)).astype(np.float32) - 3) / 16)
 
 
 def test_a_serial_line_is_a_line_like_any_other() -> None:
