@@ -123,7 +123,8 @@ class Link:
         port.write(question.packed())
         longest = SPARE * max(self._waits, default=0.0)
         until = time.monotonic() + min(self.patience.seconds, max(self._hello(failures), longest))
-        while (answer := self._awaited(port, question, until)) is None:
+        heard: list[Event] = []
+        while (answer := self._awaited(port, question, until, heard)) is None:
             pass
         self._open.clear()
         self._known(answer)
@@ -139,9 +140,9 @@ class Link:
             self._port, self._reader = self.opener(), Reader()
         return self._port
 
-    def _awaited(self, port: Port, question: Frame, until: float) -> About | None:
+    def _awaited(self, port: Port, question: Frame, until: float, heard: list[Event]) -> About | None:
         """The introduction, once it is there. Late answers to what was asked before count too."""
-        for event in self._events(port, until):
+        for event in self._events(port, until, heard):
             if isinstance(event, Frame) and (event.kind, event.sequence) == (
                 question.kind | Kind.ANSWER,
                 question.sequence,
@@ -149,6 +150,7 @@ class Link:
                 return introduction(question, event)
             if self.about and isinstance(event, Frame):
                 self._note(event)
+            heard[:] = [event]
         return None
 
     def _known(self, found: About) -> None:
@@ -202,11 +204,11 @@ class Link:
         self._sequence = (self._sequence + 1) % NO_SEQUENCE
         return Frame(kind, self._sequence, body)
 
-    def _events(self, port: Port, until: float) -> Sequence[Event]:
+    def _events(self, port: Port, until: float, heard: Sequence[Event] = ()) -> Sequence[Event]:
         left = until - time.monotonic()
         content = port.read(left) if left > 0 else b""
         if not content and time.monotonic() >= until:
-            raise TroubleError("no answer in time")
+            raise TroubleError("no answer in time" + "".join(map(instead, heard)))
         return list(self._reader.feed(content))
 
     def _take(self, event: Event) -> None:
@@ -236,6 +238,15 @@ class Link:
             raise TroubleError(f"a question was damaged on its way ({why})")
         if event.sequence in self._open:
             raise WireError(f"{self.where}: the board refuses: {why}")
+
+
+def instead(event: Event) -> str:
+    """What came where an answer was awaited, for a message: it tells a wrong baud rate from a board that is off."""
+    if isinstance(event, Text):
+        return f", but {event.words[:40]!r}"
+    if isinstance(event, Damage):
+        return f", but something with {event.why}"
+    return f", but {event.body[1:].decode('utf-8', 'replace')!r}" if event.kind == Kind.ERROR else ""
 
 
 def checked(question: Frame, event: Frame, model: bytes) -> bytes:

@@ -15,7 +15,7 @@ from tests.bridge.boards import needs_arm
 
 MODELS = sorted(path.parent.name for path in Path("models").glob("*/int8.tflite"))
 SMALL = "fashion_ds_cnn"  # fits the board with 64 KB
-QUICK = [*zip(MODELS, ("mps2-an386", "mps2-an500", "mps2-an385", "mps2-an386"), strict=False), (SMALL, "lm3s6965evb")]
+QUICK = [*zip(MODELS, ("mps2-an386", "mps2-an500", "mps2-an385"), strict=False), (SMALL, "lm3s6965evb")]
 ALL = [pair for pair in product(MODELS, list(MACHINES)[:3]) if pair not in QUICK]
 
 
@@ -26,7 +26,7 @@ def equal_there(name: str, machine: str, folder: Path, noise: int, inside: bool)
     board = open_predictor(f"qemu:{folder / name}?machine={machine}&model={file}")
     tflm = open_predictor(f"tflm:{file}")
     with np.load(file.parent / "samples.npz") as arrays:
-        samples = np.concatenate([arrays["samples"][:2], random_samples(tflm, noise)])
+        samples = np.concatenate([arrays["samples"][:1], random_samples(tflm, noise)])
     np.testing.assert_array_equal(board(samples), tflm(samples))
     if inside:  # all that lies between the ends travels too
         found = differ(tflm, board, samples[:1])
@@ -37,7 +37,7 @@ def equal_there(name: str, machine: str, folder: Path, noise: int, inside: bool)
 @needs_arm
 @pytest.mark.parametrize(("name", "machine"), QUICK)
 def test_each_network_is_the_same_on_a_processor(name: str, machine: str, tmp_path: Path) -> None:
-    equal_there(name, machine, tmp_path, 2, name == SMALL)
+    equal_there(name, machine, tmp_path, 2 * (name == SMALL), machine == "lm3s6965evb")
 
 
 @needs_arm

@@ -14,12 +14,14 @@ import numpy as np
 import pytest
 
 from samewhy_bridge.device import device_of, open_serial, open_tcp, subject_of
+from samewhy_bridge.frames import Frame, Kind
 from samewhy_bridge.link import Link, Patience
 from samewhy_bridge.ports import Tcp
 from samewhy_edge.address import parse_address
 from samewhy_edge.errors import AddressError, ArtifactError, WireError
+from samewhy_edge.fleet import FleetWarning
 from samewhy_edge.journal import Memory, remembered
-from samewhy_edge.predictor import Subject
+from samewhy_edge.predictor import Subject, open_predictor
 from samewhy_edge.testing import check_predictor
 from tests.bridge.boards import Faults, between, needs_gcc, program, running, scores, some_codes
 
@@ -106,17 +108,27 @@ def test_nobody_there_is_said_within_bounds() -> None:
         opened(port, "?tries=3")
 
 
-def test_a_line_on_which_something_else_speaks_is_given_up() -> None:
-    def prompt(listener: socket.socket) -> None:
-        for _ in range(3):
-            with listener.accept()[0] as connection:
-                connection.sendall(b"login: \r\n" * 9)
-
+@pytest.mark.parametrize(
+    ("spoken", "said"),
+    [
+        (b"\r\nlogin: \r\n", "no answer in time, but 'login: ', tried 3 times"),
+        (b"\0\5\xb1\1\2\3\0", "no answer in time, but something with 4 bytes, a frame has at least 6, tried 3 times"),
+        (Frame(Kind.ERROR, 0xFFFF, b"\3another").packed(), "no answer in time, but 'another', tried 3 times"),
+    ],
+)
+def test_a_line_on_which_something_else_speaks_is_given_up(spoken: bytes, said: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        threading.Thread(target=prompt, args=(other,), daemon=True).start()
+
+        def speak() -> None:
+            with other.accept()[0] as connection:
+                while connection.recv(100):
+                    connection.sendall(spoken)
+
+        threading.Thread(target=speak, daemon=True).start()
         link = Link("tcp:there", Tcp("127.0.0.1", other.getsockname()[1]), Patience(1, 3, 0.05))
-        with pytest.raises(WireError, match="tried 3 times"):
+        with pytest.raises(WireError, match=re.escape(said)):
             link.introduced()
+        link.close()
 
 
 def test_no_corruption_is_ever_taken_for_an_answer(board: int) -> None:
@@ -243,6 +255,20 @@ def test_threads_take_turns(board: int) -> None:
     for one in crew:
         one.join()
     np.testing.assert_array_equal(np.concatenate([found[place] for place in range(4)]), scores(codes))
+
+
+def test_boards_of_one_model_are_a_fleet_and_one_that_dies_is_left_out() -> None:
+    samples = (some_codes(60).astype(np.float32) + 128) / 256
+    with running() as here:
+        with running() as there:
+            fleet = open_predictor(f"fleet:tcp:127.0.0.1:{here},tcp:127.0.0.1:{there}?tries=1")
+            scored = fleet(samples[:30])
+            assert fleet.answered is not None
+            assert min(fleet.answered().values()) > 0
+        with pytest.warns(FleetWarning, match="is left out"):
+            scored = np.concatenate([scored, fleet(samples[30:])])
+        del fleet
+    np.testing.assert_array_equal(scored, (scores(some_codes(60)).astype(np.float32) - 3) / 16)
 
 
 def test_a_serial_line_is_a_line_like_any_other() -> None:
