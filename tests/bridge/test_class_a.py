@@ -44,4 +44,5 @@ def test_each_network_is_the_same_on_a_processor(name: str, machine: str, tmp_pa
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "machine"), ALL)
 def test_each_network_is_the_same_on_every_processor(name: str, machine: str, tmp_path: Path) -> None:
-    equal_there(name, machine, tmp_path, 6, True)
+    large = name == "person_detect"  # 110,592 bytes a sample, which take seconds on this line
+    equal_there(name, machine, tmp_path, 0 if large else 6, not large)
