@@ -50,8 +50,9 @@ def test_a_fleet_answers_as_each_of_its_devices_and_keeps_all_promises() -> None
 
 
 def test_the_rung_is_that_of_the_devices_and_the_wire_names_them_all() -> None:
-    pi, zero = machine(INT8, "a Pi"), machine(open_predictor(golden("image_int8")), "a Zero")
-    with served(pi) as one, served(zero) as other, served(pi) as third:
+    # a predictor of its own each: servers do not share an interpreter
+    pi, zero, second = (machine(open_predictor(golden("image_int8")), name) for name in ("a Pi", "a Zero", "a Pi"))
+    with served(pi) as one, served(zero) as other, served(second) as third:
         rung = open_predictor(f"fleet:{one.url},{other.url}").spec.rung
         assert replace(rung, machine="") == replace(INT8.spec.rung, machine="")
         assert rung.machine == "a Pi + a Zero"
