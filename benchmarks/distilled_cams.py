@@ -34,7 +34,7 @@ from samewhy_host.data.embedded import fashion_mnist
 from samewhy_host.module_file import Recipe, load_module, save_module
 from samewhy_host.train import Train, train
 
-SEEDS, EPOCHS, BATCH, SHOWN = (1, 2, 3), 12, 128, 200
+SEEDS, EPOCHS, BATCH, SHOWN = (1, 2, 3), 6, 128, 200
 MODES: tuple[Mode, ...] = ("published", "corrected")
 TEACHER = "wide_resnet"
 WIDE = {"depth": 10, "widen": 2}

@@ -29,7 +29,16 @@ def verify(
     with TemporaryDirectory() as folder, progress_bar() as bars:
         known = unpack(bundle, Path(folder))
         table = verified(known, out, tuple(kernels or ()), lambda name, total: bar(bars, name, total))
-    stdout.print(f"[bold]{escape(str(bundle))}[/], sha256 {known.sha256[:16]}\n{table['machine']}\n", highlight=False)
+    tell(bundle, known.sha256, table, out)
+
+
+def tell(bundle: Path, sha256: str, table: Row, out: Path) -> None:
+    """All tables of what a bundle was put to.
+
+    Raises:
+        Exit: with 1 where it did not pass.
+    """
+    stdout.print(f"[bold]{escape(str(bundle))}[/], sha256 {sha256[:16]}\n{table['machine']}\n", highlight=False)
     stdout.print(answers_of(table))
     stdout.print(reasons_of(table))
     for line in notes(table):

@@ -5,11 +5,10 @@ from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
 from samewhy_bridge.cli_run import MachineOption, ProjectArgument
-from samewhy_edge.cli import progress_bar, stdout
-from samewhy_edge.cli_verify import answers_of, bar, notes, reasons_of
+from samewhy_edge.cli import progress_bar
+from samewhy_edge.cli_verify import bar, tell
 
 
 def verify(
@@ -30,11 +29,4 @@ def verify(
         known = unpack(bundle, Path(folder))
         subject = open_predictor(at or f"qemu:{project}?machine={machine}")
         table = verify_on(known, subject, out, lambda name, total: bar(bars, name, total))
-    stdout.print(f"[bold]{escape(str(bundle))}[/], sha256 {known.sha256[:16]}\n{table['machine']}\n", highlight=False)
-    stdout.print(answers_of(table))
-    stdout.print(reasons_of(table))
-    for line in notes(table):
-        stdout.print(line, highlight=False, soft_wrap=True)
-    stdout.print(f"done: {escape(str(out / 'verify.json'))}", soft_wrap=True)
-    if not table["passed"]:
-        raise typer.Exit(1)
+    tell(bundle, known.sha256, table, out)

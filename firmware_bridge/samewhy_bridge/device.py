@@ -11,7 +11,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from samewhy_bridge.about import About, usable
+from samewhy_bridge.about import TYPES, About, usable
 from samewhy_bridge.dialect import open_dialect
 from samewhy_bridge.frames import Kind
 from samewhy_bridge.link import Link, Patience
@@ -105,8 +105,6 @@ class Dump:
     @classmethod
     def read(cls, body: bytes) -> "Dump":
         """From the body of an answer."""
-        from samewhy_bridge.about import TYPES
-
         operator, tensor, kind = int.from_bytes(body[:2], "little"), int.from_bytes(body[2:4], "little"), body[4]
         return cls(operator, tensor, np.frombuffer(body[5:], TYPES[kind]))
 

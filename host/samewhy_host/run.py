@@ -208,19 +208,7 @@ def audited(run: Run) -> dict[str, Any]:
     table = {
         "schema": audit.SCHEMA,
         "study": {
-            "question": made.question,
-            "seed": made.seed,
-            "sha256": made.study,
-            "data": made.data["name"],
-            "classes": made.data["classes"],
-            "reference": interview.asked[0].name,
-            "samples": len(made.audit),
-            "resamples": settings.resamples,
-            "level": settings.level,
-            "margin": settings.margin,
-            "explainers": audit.explainer_rows(interview.explained),
-            "measures": audit.measure_rows(),
-            "localisation_measures": localisation_measures(interview.audited.masks),
+            **asked_for(run, interview),
             "faithfulness_measures": faithful.measure_rows(judged.measures, interview.data.sample[:-1]),
             "shape_measures": faithful.shape_measures(),
         },
@@ -251,6 +239,26 @@ def audited(run: Run) -> dict[str, Any]:
     for said in verdict_lines(table):
         run.show.line(said)
     return table
+
+
+def asked_for(run: Run, interview: Interview) -> dict[str, Any]:
+    """What the study wanted to know, and by what."""
+    settings, made = run.file.study.audit, interview.manifest
+    return {
+        "question": made.question,
+        "seed": made.seed,
+        "sha256": made.study,
+        "data": made.data["name"],
+        "classes": made.data["classes"],
+        "reference": interview.asked[0].name,
+        "samples": len(made.audit),
+        "resamples": settings.resamples,
+        "level": settings.level,
+        "margin": settings.margin,
+        "explainers": audit.explainer_rows(interview.explained),
+        "measures": audit.measure_rows(),
+        "localisation_measures": localisation_measures(interview.audited.masks),
+    }
 
 
 def payers(run: Run, interview: Interview, places: NDArray[np.int64]) -> dict[str, Any]:

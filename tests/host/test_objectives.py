@@ -76,7 +76,7 @@ def unit(maps: Tensor) -> Tensor:
 def test_a_student_that_is_its_teacher_has_nothing_to_learn_but_its_labels(method: str) -> None:
     one, teacher = net().eval(), net().eval()
     table = {"method": method, **({"dropped": 0.0} if method == "sswa" else {})}
-    share = getattr(OBJECTIVES[method](), "labels", 0.1)
+    share = OBJECTIVES[method]().begin(SCENE).labels
     assert value(loss([table], one, teacher)) == pytest.approx(share * value(labels_alone(one)), abs=1e-5)
 
 
@@ -316,7 +316,7 @@ def test_a_resumed_lesson_ends_like_an_uninterrupted_one(tmp_path: Path) -> None
 
 
 def test_the_pooled_layer_is_what_global_pooling_takes() -> None:
-    assert OBJECTIVES["swa"]().layers == (POOLED,)  # type: ignore[union-attr]
+    assert OBJECTIVES["swa"]().begin(SCENE).layers == (POOLED,)
 
 
 @pytest.mark.parametrize(

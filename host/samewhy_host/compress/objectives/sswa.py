@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from samewhy_edge.errors import InputError
-from samewhy_host.compress.objectives.attribution import check_beta
+from samewhy_host.compress.objectives.attribution import OfLayer, check_beta
 from samewhy_host.compress.objectives.lesson import POOLED, Lesson, Scene
 from samewhy_host.compress.objectives.maps import Reduction, distance, weighted, weights
 
@@ -22,7 +22,6 @@ class Sswa:
     """`dropped` is the share of the teacher's channels that a batch leaves out, rounded down."""
 
     method: ClassVar[str] = "sswa"
-    labels: ClassVar[float] = 1.0
 
     beta: float = 100.0  # the paper's, with the reduction of its code
     reduction: Reduction = "mean-square"
@@ -34,26 +33,18 @@ class Sswa:
         if not 0 <= self.dropped < 1:
             raise InputError(f"{self.method} dropped = {self.dropped}; expected a share from 0 to below 1")
 
-    @property
-    def layers(self) -> tuple[str | None, ...]:
-        """One."""
-        return (self.layer,)
+    def begin(self, scene: Scene) -> OfLayer:
+        """Of its layer."""
+        return OfLayer(self.layer, self.beta, self.apart)
 
-    def begin(self, scene: Scene) -> "Sswa":
-        """Nothing is to be made ready."""
-        return self
-
-    def added(self, inputs: Tensor) -> None:
-        """No samples but the batch's."""
-
-    def loss(self, lesson: Lesson) -> Tensor:
-        """On the samples as they are."""
+    def apart(self, lesson: Lesson) -> Tensor:
+        """How far the student's maps are from the teacher's."""
         own = weights(lesson.student, self.layer, lesson.top, True)
         other = weights(lesson.teacher, self.layer, lesson.top, False)
         other = other * kept(other.shape[1], self.dropped).to(other.device)
         student = weighted(lesson.student.layers[self.layer][: lesson.count], own)
         teacher = weighted(lesson.teacher.layers[self.layer][: lesson.count], other)
-        return self.beta * distance(student, teacher.detach(), self.reduction)
+        return distance(student, teacher.detach(), self.reduction)
 
 
 def kept(channels: int, dropped: float) -> Tensor:

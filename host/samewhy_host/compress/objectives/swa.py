@@ -8,7 +8,7 @@ from typing import ClassVar, final
 
 from torch import Tensor
 
-from samewhy_host.compress.objectives.attribution import check_beta
+from samewhy_host.compress.objectives.attribution import OfLayer, check_beta
 from samewhy_host.compress.objectives.lesson import POOLED, Lesson, Scene
 from samewhy_host.compress.objectives.maps import Reduction, distance, sensitivities
 
@@ -19,7 +19,6 @@ class Swa:
     """`beta` weighs the distance of the maps, by the reduction that is named with it."""
 
     method: ClassVar[str] = "swa"
-    labels: ClassVar[float] = 1.0
 
     beta: float = 100.0  # the paper's, with the reduction of its code
     reduction: Reduction = "mean-square"
@@ -28,18 +27,10 @@ class Swa:
     def __post_init__(self) -> None:
         check_beta(self.method, self.beta)
 
-    @property
-    def layers(self) -> tuple[str | None, ...]:
-        """One."""
-        return (self.layer,)
+    def begin(self, scene: Scene) -> OfLayer:
+        """Of its layer."""
+        return OfLayer(self.layer, self.beta, self.apart)
 
-    def begin(self, scene: Scene) -> "Swa":
-        """Nothing is to be made ready."""
-        return self
-
-    def added(self, inputs: Tensor) -> None:
-        """No samples but the batch's."""
-
-    def loss(self, lesson: Lesson) -> Tensor:
-        """On the samples as they are."""
-        return self.beta * distance(*sensitivities(lesson, self.layer), self.reduction)
+    def apart(self, lesson: Lesson) -> Tensor:
+        """How far the student's maps are from the teacher's."""
+        return distance(*sensitivities(lesson, self.layer), self.reduction)
