@@ -57,7 +57,7 @@ def test_what_a_device_installs_of_us_is_small(wheel: dict[str, int]) -> None:
 
 
 def test_the_data_travel_apart(data_wheel: dict[str, int]) -> None:
-    for name in ("fashion_mnist/train.npz", "photographs/photographs.npz", "watch_imu/watch.npz"):
+    for name in ("fashion_mnist/train.npz", "digits/digits.npz", "photographs/photographs.npz", "watch_imu/watch.npz"):
         assert f"samewhy_data/{name}" in data_wheel
         assert f"samewhy_data/{name.partition('/')[0]}/card.md" in data_wheel
     assert {name.partition("/")[0].partition("-")[0] for name in data_wheel} == {"samewhy_data"}

@@ -9,8 +9,11 @@ from samewhy_host.data import embedded, folder, idx, npz
 from samewhy_host.data.canvases import Canvases, canvases
 from samewhy_host.data.composites import Garments, garments
 from samewhy_host.data.dataset import Dataset, Values, checked
+from samewhy_host.data.digits import digits
 from samewhy_host.data.masks import with_masks
 from samewhy_host.data.watch import Watch, watch
+
+Source = Literal["fashion-mnist", "garments", "canvases", "digits", "watch", "idx", "npz", "folder"]
 
 
 @final
@@ -18,7 +21,7 @@ from samewhy_host.data.watch import Watch, watch
 class Data:
     """Where samples come from, and how many calibrate."""
 
-    source: Literal["fashion-mnist", "garments", "canvases", "watch", "idx", "npz", "folder"] = "fashion-mnist"
+    source: Source = "fashion-mnist"
     path: str | None = None  # of the idx folder, the .npz or the image folder, beside the study file
     values: Values = "unit"  # what bytes become: [0, 1], [0, 255] or [-1, 1]
     classes: tuple[str, ...] = ()  # names, where the source has none
@@ -46,6 +49,8 @@ def embedded_dataset(data: Data, seed: int) -> Dataset | None:
     """Data that ships with the package."""
     if data.source == "fashion-mnist":
         return embedded.fashion_mnist(data.values)
+    if data.source == "digits":
+        return digits(data.values)
     if data.source == "garments":
         return garments(data.garments, data.values, seed)
     if data.source == "canvases":
