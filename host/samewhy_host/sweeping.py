@@ -83,7 +83,9 @@ def table_of(sweep: Sweep, outcomes: Sequence[Outcome]) -> Row:
             "level": sweep.points[0].file.study.audit.level,
             "margin": sweep.points[0].file.study.audit.margin,
             "measure": known["measures"][0]["name"] if known else None,
+            "localisation_measure": next((one["name"] for one in known.get("localisation_measures", [])), None),
             "explainers": list(dict.fromkeys(row["name"] for one in audits for row in one["explainers"])),
+            "methods": list(dict.fromkeys(row["explainer"] for one in points for row in one["whitebox"])),
         },
         "points": points,
         "curves": curves(sweep, points),
@@ -94,13 +96,14 @@ def point_row(outcome: Outcome, rung: str) -> Row:
     """A point: its settings, what was measured on every rung, and which rung is followed."""
     point, audit = outcome.point, outcome.audit
     known = {"name": point.name, "settings": dict(point.settings), "study": point.file.sha256}
-    stopped = {"state": "stopped", "message": outcome.message, "report": None, "rung": None}
+    nothing: Row = {"rungs": [], "comparisons": [], "whitebox": [], "localisation": []}
+    stopped = {"state": "stopped", "message": outcome.message, "report": None, "rung": None, **nothing}
     if audit is None:
-        return {**known, **stopped, "rungs": [], "comparisons": [], "localisation": []}
+        return {**known, **stopped}
     names = [row["name"] for row in audit["rungs"]]
     if rung != "last" and rung not in names[1:]:
         message = f"[sweep] rung {rung!r} is not on the ladder below its reference: {', '.join(names)}"
-        return {**known, **stopped, "message": message, "rungs": [], "comparisons": [], "localisation": []}
+        return {**known, **stopped, "message": message}
     return {
         **known,
         "state": "done",
@@ -111,7 +114,8 @@ def point_row(outcome: Outcome, rung: str) -> Row:
             {key: row[key] for key in ("name", "bytes", "accuracy", "flips", "tested")} for row in audit["rungs"]
         ],
         "comparisons": list(comparisons(audit)),
-        "localisation": [dict(row) for row in audit["localisation"]],
+        "whitebox": list(looked_into(audit)),
+        "localisation": [*audit["localisation"], *audit.get("whitebox", {}).get("localisation", [])],
     }
 
 
@@ -132,14 +136,22 @@ def comparisons(audit: Mapping[str, Any]) -> Iterator[Row]:
         }
 
 
+def looked_into(audit: Mapping[str, Any]) -> Iterator[Row]:
+    """Every torch rung with the reference, by each white-box method and the main measure; they have no verdict."""
+    for row in audit.get("whitebox", {}).get("agreements", []):
+        if row["measure"] == audit["study"]["measures"][0]["name"]:
+            kept = ("rung", "reference", "measure", "value", "low", "high", "floor", "undefined")
+            yield {"explainer": row["method"], **{key: row[key] for key in kept}}
+
+
 def csv_rows(table: Row) -> Iterator[Row]:
-    """A row for each point, rung below the reference and explainer; one alone for a point that stopped."""
+    """A row for each point, rung below the reference and explainer or method; one alone for a point that stopped."""
     for point in table["points"]:
         known = {"name": point["name"], **point["settings"], "state": point["state"], "message": point["message"]}
         if point["state"] == "stopped":
             yield known
         rungs = {row["name"]: row for row in point["rungs"]}
-        for row in point["comparisons"]:
+        for row in (*point["comparisons"], *point["whitebox"]):
             measured = {key: rungs[row["rung"]][key] for key in ("bytes", "accuracy", "flips", "tested")}
             drop = tidy(rungs[row["reference"]]["accuracy"] - measured["accuracy"])
             found = {
@@ -184,7 +196,9 @@ def value_row(x: Any, points: Sequence[Row], sweep: Sweep) -> Row:
     rungs = [{row["name"]: row for row in point["rungs"]} for point in done]
     followed = [table[point["rung"]] for table, point in zip(rungs, done, strict=True)]
     first = [point["rungs"][0]["accuracy"] for point in done]
-    explainers = dict.fromkeys(row["explainer"] for point in done for row in point["comparisons"])
+    names = dict.fromkeys(row["explainer"] for point in done for row in (*point["comparisons"], *point["whitebox"]))
+    by_name = {name: [row for point in done if (row := followed_by(point, name))] for name in names}
+    lying = {name: [pair for point in done if (pair := localised_at(point, name))] for name in names}
     return {
         "x": x,
         "points": [point["name"] for point in done],
@@ -194,23 +208,56 @@ def value_row(x: Any, points: Sequence[Row], sweep: Sweep) -> Row:
         "reference_accuracy": over_seeds(first, level, 0),
         "accuracy_drop": over_seeds([a - row["accuracy"] for a, row in zip(first, followed, strict=True)], level, -1),
         "flip_share": over_seeds([row["flips"] / row["tested"] for row in followed], level, 0),
-        "explainers": {name: explained([followed_by(point, name) for point in done], level) for name in explainers},
+        "explainers": {name: explained(rows, level) for name, rows in by_name.items() if rows and "verdict" in rows[0]},
+        "methods": {name: inside(rows, level) for name, rows in by_name.items() if rows and "verdict" not in rows[0]},
+        "localisation": {name: located(pairs, level) for name, pairs in lying.items() if pairs},
     }
 
 
-def followed_by(point: Row, explainer: str) -> Row:
-    """The comparison of the rung that is followed."""
-    return next(row for row in point["comparisons"] if (row["rung"], row["explainer"]) == (point["rung"], explainer))
+def followed_by(point: Row, name: str) -> Row | None:
+    """The comparison of the rung that is followed; by a white-box method, of the last above it that torch runs."""
+    ladder = [row["name"] for row in point["rungs"]]
+    above = ladder[: ladder.index(point["rung"]) + 1]
+    own = [row for row in (*point["comparisons"], *point["whitebox"]) if row["explainer"] == name]
+    return next((row for rung in reversed(above) for row in own if row["rung"] == rung), None)
+
+
+def localised_at(point: Row, name: str) -> tuple[Row, Row] | None:
+    """How well maps lie on the truth, by the first measure: the reference's, and those of the rung that is followed."""
+    followed, own = followed_by(point, name), [row for row in point["localisation"] if row["explainer"] == name]
+    if not followed or not own:
+        return None
+    first, last = (next(row for row in own if row["rung"] == followed[key]) for key in ("reference", "rung"))
+    return first, last
+
+
+def located(pairs: Sequence[tuple[Row, Row]], level: float) -> Row:
+    """Localisation of one explainer or method over seeds, or of the only one with its interval over samples."""
+    rows = [row for _, row in pairs]
+    return {
+        **mean_of(rows, level, 0),
+        "reference": over_seeds([row["value"] for row, _ in pairs], level, 0)["value"],
+        "chance": over_seeds([row["chance"] for row in rows], level, 0)["value"],
+    }
 
 
 def explained(rows: Sequence[Row], level: float) -> Row:
     """Agreement of one explainer: over seeds, or of the only one with its interval over samples."""
     verdicts = [row["verdict"] for row in rows]
-    mean = over_seeds([row["value"] for row in rows], level, -1)
-    if len(rows) == 1:
-        mean |= {"low": rows[0]["low"], "high": rows[0]["high"]}
     bounds = {key: over_seeds([row[key] for row in rows], level, -1)["value"] for key in ("ceiling", "floor", "loss")}
-    return {**mean, **bounds, "verdicts": {one: verdicts.count(one) for one in sorted(set(verdicts))}}
+    counts = {one: verdicts.count(one) for one in sorted(set(verdicts))}
+    return {**mean_of(rows, level, -1), **bounds, "verdicts": counts}
+
+
+def inside(rows: Sequence[Row], level: float) -> Row:
+    """Agreement of one white-box method: over seeds, or of the only one with its interval over samples."""
+    return {**mean_of(rows, level, -1), "floor": over_seeds([row["floor"] for row in rows], level, -1)["value"]}
+
+
+def mean_of(rows: Sequence[Row], level: float, least: float) -> Row:
+    """Mean over seeds with its interval; of the only one, the interval over samples."""
+    mean = over_seeds([row["value"] for row in rows], level, least)
+    return mean | {"low": rows[0]["low"], "high": rows[0]["high"]} if len(rows) == 1 else mean
 
 
 def over_seeds(values: Sequence[float | None], level: float, least: float) -> Row:

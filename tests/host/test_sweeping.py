@@ -14,6 +14,7 @@ from samewhy_edge.errors import GateError
 from samewhy_edge.files import write_json
 from samewhy_host import sweeping
 from samewhy_host.crew import Threads
+from samewhy_host.report.sweep_figures import sweep_figure
 from samewhy_host.report.sweep_page import lines, write_sweep_report
 from samewhy_host.run import Run
 from samewhy_host.show import Show
@@ -34,7 +35,11 @@ def audit_of(point: Point) -> Table:
     """An audit whose last rung has what the tables above say of the point."""
     key = point.settings["compress.amount"], point.settings["study.seed"]
     table = audited.audit_table() | {"localisation": [localised(name) for name in audited.RUNGS]}
-    table["study"] |= {"margin": 0.05}
+    table["study"] |= {"margin": 0.05, "localisation_measures": [{"name": "pointing-game"}]}
+    table["whitebox"] = {
+        "agreements": [seen("pruned", key[0], "spearman"), seen("pruned", 0.0, "pearson")],
+        "localisation": [localised(name, "grad-cam", key[0]) for name in ("float", "pruned")],
+    }
     table["rungs"][-1]["accuracy"] = ACCURACY[key[0]]
     for row in table["agreements"] + table["verdicts"]:
         row |= {"ceiling": 0.99, "floor": 0.1, "undefined": 0}
@@ -44,8 +49,14 @@ def audit_of(point: Point) -> Table:
     return table
 
 
-def localised(rung: str) -> Table:
-    return {"rung": rung, "explainer": "rise", "measure": "pointing-game", "value": 0.75, "low": 0.7, "high": 0.8}
+def localised(rung: str, explainer: str = "rise", value: float = 0.75) -> Table:
+    known = {"value": value, "low": 0.7, "high": 0.8, "chance": 0.25}
+    return {"rung": rung, "explainer": explainer, "measure": "pointing-game", **known}
+
+
+def seen(rung: str, value: float, measure: str) -> Table:
+    known = {"value": value, "low": value, "high": value, "floor": 0.2, "undefined": 0, "twin": None}
+    return {"rung": rung, "reference": "float", "method": "grad-cam", "measure": measure, **known}
 
 
 def outcomes(sweep: Sweep, *stopped: str) -> list[Outcome]:
@@ -155,7 +166,7 @@ def test_another_rung_may_be_followed_and_must_be_there(tmp_path: Path) -> None:
 def test_the_table_has_a_row_for_each_point_rung_and_explainer(sweep: Sweep) -> None:
     table = table_of(sweep, outcomes(sweep, "seed-1--amount-0.9"))
     rows = list(csv.DictReader(io.StringIO(as_csv(level(list(csv_rows(table)))).decode())))
-    assert len(rows) == 1 + 5 * 4
+    assert len(rows) == 1 + 5 * (4 + 1)
     assert (rows[0]["name"], rows[0]["state"], rows[0]["message"]) == (
         "seed-1--amount-0.9",
         "stopped",
@@ -164,6 +175,31 @@ def test_the_table_has_a_row_for_each_point_rung_and_explainer(sweep: Sweep) -> 
     row = next(row for row in rows if row["rung"] == "int8" and row["explainer"] == "rise")
     assert (row["compress.amount"], row["bytes"], row["accuracy_drop"]) == ("0.5", "2000", "0.0005")
     assert row["localisation pointing-game"] == "0.75"
+
+
+def test_white_box_methods_are_of_the_last_torch_rung_that_is_not_below_the_one_followed(sweep: Sweep) -> None:
+    table = table_of(sweep, outcomes(sweep))
+    assert table["study"]["methods"] == ["grad-cam"]
+    found = values(table)[0.9]["methods"]["grad-cam"]
+    assert (found["value"], found["floor"], found["count"]) == (0.9, 0.2, 3)
+    assert "verdicts" not in found
+    rows = [row for row in csv_rows(table) if row.get("explainer") == "grad-cam"]
+    assert {row["rung"] for row in rows} == {"pruned"}
+    assert rows[0]["localisation pointing-game"] == 0.9
+
+
+def test_localisation_stands_beside_the_references_and_chance(sweep: Sweep) -> None:
+    found = values(table_of(sweep, outcomes(sweep)))[0.5]["localisation"]
+    assert sorted(found) == ["grad-cam", "rise"]
+    assert [found["grad-cam"][key] for key in ("value", "reference", "chance")] == [0.5, 0.5, 0.25]
+
+
+def test_the_figure_has_a_second_column_where_the_truth_is_known(sweep: Sweep) -> None:
+    table = table_of(sweep, outcomes(sweep))
+    table["study"]["localisation_measure"] = None
+    plain = sweep_figure(table)
+    table["study"]["localisation_measure"] = "pointing-game"
+    assert len(sweep_figure(table)) > len(plain)
 
 
 def test_the_answer_is_told_in_a_sentence(sweep: Sweep) -> None:

@@ -1,4 +1,6 @@
-"""The figure of a sweep: accuracy above, agreement by each explainer below, along one axis of settings."""
+"""The figure of a sweep, along one axis of settings: accuracy above, agreement by each explainer and white-box method
+below, and beside it how well its maps lie on the truth, where the data knows it.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +16,7 @@ from samewhy_host.report.words import known_as, listed, percent, plain
 
 Row = Mapping[str, Any]
 COLOURS = (MAIN, "#a05a00", "#1f7a4d", "#7b4fa3", "#8a2846", "#4b5a68")  # of curves, in their order
-LEFT, RIGHT, HEAD, HIGH, FOOT = 0.75, 2.2, 0.42, 1.75, 0.5  # inches around and of a panel
+LEFT, RIGHT, HEAD, HIGH, FOOT, BETWEEN = 0.75, 2.2, 0.42, 1.75, 0.5, 0.65  # inches around and of a panel
 APART = 0.09  # between the marks of curves at one value
 CROSS, DASHED = "X", (0, (4, 3))
 
@@ -35,26 +37,61 @@ def pens(table: Row, axis: Sequence[Any]) -> list[Pen]:
     return [Pen(COLOURS[i % len(COLOURS)], APART * (i - (count - 1) / 2), joined) for i in range(count)]
 
 
+@final
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """Where a panel lies: inches from the left and from the top, and its width."""
+
+    left: float
+    top: float
+    wide: float
+
+
 def sweep_figure(table: Row) -> bytes:
-    """A panel for accuracy and one for each explainer; marks say the verdict, lines where something broke."""
-    axis, names = values_of(table), table["study"]["explainers"]
-    with page(WIDTH, (HEAD + HIGH + FOOT) * (1 + len(names)) + 0.2) as figure:
-        for place, name in enumerate([None, *names]):
-            top = HEAD + place * (HEAD + HIGH + FOOT)
-            axes = panel(figure, top, axis)
+    """Marks say the verdict, lines where something broke."""
+    axis, study = values_of(table), table["study"]
+    names = [None, *study["explainers"], *study["methods"]]
+    columns = 2 if study["localisation_measure"] else 1
+    wide = (WIDTH - LEFT - RIGHT - BETWEEN * (columns - 1)) / columns
+    with page(WIDTH, (HEAD + HIGH + FOOT) * len(names) + 0.2) as figure:
+        for place, name in enumerate(names):
+            frame = Frame(LEFT, HEAD + place * (HEAD + HIGH + FOOT), wide)
+            axes = panel(figure, frame, axis)
             for curve, pen in zip(table["curves"], pens(table, axis), strict=True):
-                rows = [(axis.index(one["x"]) + pen.aside, one) for one in curve["values"] if one["points"]]
-                if name is None:
-                    draw_accuracy(axes, rows, pen)
-                else:
-                    draw_agreement(axes, rows, pen, name)
+                draw_curve(axes, curve, pen, axis, name)
             draw_breaks(axes, table, axis, name)
             axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
-            title(figure, top, table, name)
+            title(figure, frame, table, name)
+            if name and columns == 2:
+                beside(figure, Frame(LEFT + wide + BETWEEN, frame.top, wide), table, axis, name)
             if place < 2:
-                legend(axes, table, name)
+                legend(figure.axes[-1], table, name)
         write(figure, LEFT, figure.get_size_inches()[1] - 0.05, table["study"]["x"], color=SOFT, size=8)
         return png(figure)
+
+
+def draw_curve(axes: Axes, curve: Row, pen: Pen, axis: Sequence[Any], name: str | None) -> None:
+    """Accuracy, or agreement by an explainer or a method."""
+    rows = [(axis.index(one["x"]) + pen.aside, one) for one in curve["values"] if one["points"]]
+    if name is None:
+        draw_accuracy(axes, rows, pen)
+    else:
+        draw_agreement(axes, rows, pen, name)
+
+
+def beside(figure: Figure, frame: Frame, table: Row, axis: Sequence[Any], name: str) -> None:
+    """How well the same maps lie on the truth: the rung's, the reference's, dashed, and chance, dotted."""
+    axes = panel(figure, frame, axis)
+    for curve, pen in zip(table["curves"], pens(table, axis), strict=True):
+        known = [(axis.index(one["x"]) + pen.aside, one["localisation"].get(name)) for one in curve["values"]]
+        rows = [(x, row) for x, row in known if row]
+        for key, style in (("reference", "--"), ("chance", ":")):
+            ends = apart([(x, row[key]) for x, row in rows if row[key] is not None])
+            axes.plot(*ends, f"{style if pen.joined else ''}_", color=SOFT, linewidth=0.9, ms=11)
+        draw_marks(axes, [(x, row, "s", pen.colour) for x, row in rows], pen)
+    axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
+    said = f"on the truth ({table['study']['localisation_measure']}); dashed: the reference"
+    write(figure, frame.left + frame.wide, frame.top - 0.2, said, color=SOFT, size=8, ha="right")
 
 
 def values_of(table: Row) -> list[Any]:
@@ -71,9 +108,9 @@ def is_ordered(values: Sequence[Any]) -> bool:
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
-def panel(figure: Figure, top: float, axis: Sequence[Any]) -> Axes:
+def panel(figure: Figure, frame: Frame, axis: Sequence[Any]) -> Axes:
     """Axes on which values stand at equal distances, whatever lies between them."""
-    axes = at(figure, LEFT, top, WIDTH - LEFT - RIGHT, HIGH)
+    axes = at(figure, frame.left, frame.top, frame.wide, HIGH)
     axes.set_xlim(-0.5, len(axis) - 0.5)
     axes.set_xticks(range(len(axis)), [plain(value) for value in axis], size=7.5)
     axes.spines[["top", "right"]].set_visible(False)
@@ -82,13 +119,15 @@ def panel(figure: Figure, top: float, axis: Sequence[Any]) -> Axes:
     return axes
 
 
-def title(figure: Figure, top: float, table: Row, explainer: str | None) -> None:
+def title(figure: Figure, frame: Frame, table: Row, name: str | None) -> None:
     """What the panel shows."""
-    rung = "the last rung" if table["study"]["rung"] == "last" else table["study"]["rung"]
-    agreement = f"agreement ({known_as(table['study']['measure'] or '')}) of {rung} with the reference"
-    write(figure, LEFT, top - 0.2, explainer or "accuracy", weight="bold", size=10)
-    said = agreement if explainer else f"of {rung}; grey: the reference"
-    write(figure, WIDTH - RIGHT, top - 0.2, said, color=SOFT, size=8, ha="right")
+    study = table["study"]
+    rung = "the last rung" if study["rung"] == "last" else study["rung"]
+    followed = "the last torch rung" if name in study["methods"] else rung
+    agreement = f"agreement ({known_as(study['measure'] or '')}) of {followed}"
+    write(figure, frame.left, frame.top - 0.2, name or "accuracy", weight="bold", size=10)
+    said = agreement if name else f"of {rung}; grey: the reference"
+    write(figure, frame.left + frame.wide, frame.top - 0.2, said, color=SOFT, size=8, ha="right")
 
 
 def draw_accuracy(axes: Axes, rows: Sequence[tuple[float, Row]], pen: Pen) -> None:
@@ -99,11 +138,12 @@ def draw_accuracy(axes: Axes, rows: Sequence[tuple[float, Row]], pen: Pen) -> No
     draw_marks(axes, [(x, one["accuracy"], "o", pen.colour) for x, one in rows], pen)
 
 
-def draw_agreement(axes: Axes, rows: Sequence[tuple[float, Row]], pen: Pen, explainer: str) -> None:
-    """Agreement by one explainer between its floor, dotted, and its ceiling, thin."""
-    own = [(x, one["explainers"][explainer]) for x, one in rows if explainer in one["explainers"]]
+def draw_agreement(axes: Axes, rows: Sequence[tuple[float, Row]], pen: Pen, name: str) -> None:
+    """Agreement by one explainer or method above its floor, dotted, and, of an explainer, below its ceiling, thin."""
+    known = [(x, one["explainers"].get(name) or one["methods"].get(name)) for x, one in rows]
+    own = [(x, row) for x, row in known if row]
     for key, style in (("ceiling", "-"), ("floor", ":")):
-        ends = apart([(x, row[key]) for x, row in own if row[key] is not None])
+        ends = apart([(x, row[key]) for x, row in own if row.get(key) is not None])
         axes.plot(*ends, f"{style if pen.joined else ''}_", color=pen.colour, alpha=0.5, linewidth=0.9, ms=11)
     draw_marks(axes, [(x, row, *mark_of(row, pen.colour)) for x, row in own], pen)
 
@@ -126,7 +166,12 @@ def apart(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float
 
 
 def mark_of(row: Row, colour: str) -> tuple[str, str]:
-    """Marker and its face: filled where every seed says same, a cross where most say changed, else hollow."""
+    """Marker and its face: filled where every seed says same, a cross where most say changed, else hollow.
+
+    White-box methods have no verdict, and a square.
+    """
+    if "verdicts" not in row:
+        return "s", colour
     verdicts = row["verdicts"]
     if 2 * verdicts.get("changed", 0) > sum(verdicts.values()):
         return CROSS, FLIP
@@ -178,6 +223,7 @@ def verdict_keys() -> list[Line2D]:
         Line2D([], [], marker="o", mfc=INK, label="same", **kinds),
         Line2D([], [], marker="o", mfc="white", label="undecided", **kinds),
         Line2D([], [], color="none", marker=CROSS, mfc=FLIP, mec=FLIP, ms=7, label="changed"),
+        Line2D([], [], marker="s", mfc=INK, label="no verdict", **kinds),
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, label="ceiling"),
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, linestyle=":", label="floor"),
     ]
