@@ -232,7 +232,8 @@ def verdict_rows(
 ) -> list[Row]:
     """A verdict for each pair of rungs and explainer, by the main measure, corrected for all of them."""
     met = [(one, *pair) for one in all_explained for pair in pairs(asked)]
-    cases = [case_of(one, below.name, above.name, asked[0].name) for one, below, above in met]
+    floors = {one.name: bounds_of(one, asked[0].name, MEASURES[0])["floor"] for one in all_explained}
+    cases = [case_of(one, below.name, above.name, floors[one.name]) for one, below, above in met]
     rows = verdict.judged(cases, margin, level)
     return [
         {
@@ -247,7 +248,7 @@ def verdict_rows(
     ]
 
 
-def case_of(one: Explained, below: str, above: str, reference: str) -> Case:
+def case_of(one: Explained, below: str, above: str, floor: float | None) -> Case:
     """What decides about two rungs."""
     maps, measure = one.maps, MEASURES[0]
     echoed = compare(maps[above], one.echoes.get(above, maps[above]), measure)
@@ -261,7 +262,7 @@ def case_of(one: Explained, below: str, above: str, reference: str) -> Case:
         np.stack(apart)[:, told] if apart else None,
         is_drawn(one.arrays[above]),
         len(one.plan),
-        bounds_of(one, reference, measure)["floor"],
+        floor,
         int((~told).sum()),
     )
 

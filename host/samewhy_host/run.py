@@ -9,20 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from samewhy_edge.arrays import Samples, Targets
+from samewhy_edge.arrays import Targets
 from samewhy_edge.explain import Adaptive, Explainer, again, of_targets
 from samewhy_edge.files import write_bytes, write_json, write_npz
-from samewhy_edge.fill import Background, Fill
-from samewhy_edge.occlusion import Occlusion
 from samewhy_edge.plan import Each, Plan, digest
 from samewhy_edge.predictor import Subject
 from samewhy_edge.quant import Affine
 from samewhy_edge.record import record_of, save
-from samewhy_host import asking, audit, faithful, gradients, manifest, transfer
+from samewhy_host import asking, audit, faithful, manifest, transfer
 from samewhy_host.asking import Given, Question, Rungs
 from samewhy_host.audit import Asked, Explained
 from samewhy_host.build import build
 from samewhy_host.crew import Crew, Located, Threads, Tools, found
+from samewhy_host.cross_check import cross_checked, read
 from samewhy_host.data.dataset import Dataset, Split
 from samewhy_host.devices import device
 from samewhy_host.faithful import Judgements, gathered, judgings
@@ -333,26 +332,12 @@ def cross_check(run: Run, interview: Interview, shown: Sequence[int]) -> dict[st
     step = interview.manifest.rungs[0]
     if not step.address.startswith("torch:"):
         return None
-    _, module = load_module(run.folder / step.address.partition(":")[2])
+    reference = interview.subjects[0], load_module(run.folder / step.address.partition(":")[2])[1]
+    explainers = [one.explainer for one in interview.explained]
     samples, targets = interview.audited.samples, interview.targets
-    first = interview.explained[0].explainer.fill
-    places = to_check(first, samples, shown)
-    maps = gradients.integrated_gradients(module, samples[places], targets[places], first)
-    drawn = maps[[places.index(sample) for sample in shown]]
-    write_npz(run.folder / "records" / f"{step.name}--integrated-gradients.npz", maps=drawn, samples=np.array(shown))
-    occlusions = (one.explainer for one in interview.explained if isinstance(one.explainer, Occlusion))
-    ours = next((one for one in occlusions if one.convention == "captum"), None)
-    if ours is None:
-        return {"occlusion": None}
-    places = to_check(ours.fill, samples, shown)
-    apart = gradients.occlusion_difference(interview.subjects[0], samples[places], targets[places], ours)
-    return {"occlusion": {"max_difference": apart, "bound": gradients.BOUND, "samples": len(places)}}
-
-
-def to_check(fill: Fill, samples: Samples, shown: Sequence[int]) -> list[int]:
-    """The samples of the gallery; all of them, in their order, where each has a background of its own."""
-    own = isinstance(fill, Background) and np.load(fill.file, mmap_mode="r").ndim == samples.ndim
-    return list(range(len(samples))) if own else list(shown)
+    done = cross_checked(run.steps, reference, explainers, samples, targets, shown)
+    write_bytes(run.folder / "records" / f"{step.name}--integrated-gradients.npz", (done / "maps.npz").read_bytes())
+    return read(done)
 
 
 def reported(run: Run) -> Path:
