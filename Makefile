@@ -19,8 +19,9 @@ BIN := $(VENV)/bin
 study: $(VENV)/host.stamp
 	$(BIN)/samewhy study studies/fashion.toml --out runs/fashion
 
+# A file is one worker's: what its tests share is made once.
 test: check base-test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .

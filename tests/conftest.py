@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -5,6 +6,10 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import pytest
 from hypothesis import settings
+
+# Workers that stand side by side would wait for each other's threads; before anything brings OpenMP in.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # The same examples on every machine and run; no folder is written.
 settings.register_profile("samewhy", deadline=None, derandomize=True, max_examples=60, database=None)

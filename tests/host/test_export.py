@@ -7,9 +7,11 @@ import torch
 from torch import nn
 
 from samewhy_edge.errors import ContractError, GateError
+from samewhy_host import export
 from samewhy_host.compress import Channels
 from samewhy_host.export import BOUND, OPSET, gate_onnx, to_onnx, torch_layers
 from samewhy_host.module_file import Recipe
+from samewhy_host.torch_runtime import Torch
 from tests.host import small
 
 RECIPES = [small.ds_cnn(), small.resnet8(), small.ds_cnn((9, 7, 3))]
@@ -29,6 +31,33 @@ def test_a_network_with_cut_channels_passes_the_gate() -> None:
     module = small.network(small.resnet8())
     recipe = Channels(0.25).cut(small.resnet8(), module)
     assert gate_onnx(module, to_onnx(recipe, module), small.noise(4, 8, 8, 1))["max_difference"] <= 1e-5
+
+
+def test_where_torch_itself_rounds_the_file_is_held_against_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe, samples = small.ds_cnn(), small.noise(8, *small.ds_cnn().sample)
+    module = small.network(recipe)
+    exact = Torch(module)(samples)
+    monkeypatch.setattr(export, "Torch", lambda _: lambda _: exact + np.float32(1e-3))
+    report = gate_onnx(module, to_onnx(recipe, module), samples)
+    assert report["max_difference"] <= 1e-5
+    assert report["torch_rounding"] == pytest.approx(1e-3, rel=0.01)
+
+
+def test_a_network_that_double_precision_cannot_ask_is_refused_with_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Single(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.last = nn.Linear(64, 10)
+
+        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+            scores: torch.Tensor = self.last(inputs.flatten(1).float())
+            return scores
+
+    module, samples = Single().eval(), small.noise(4, 8, 8, 1)
+    content = to_onnx(CUSTOM, module)
+    monkeypatch.setattr(export, "Torch", lambda _: lambda _: np.ones((4, 10), np.float32))
+    with pytest.raises(GateError, match="make the network's constants follow"):
+        gate_onnx(module, content, samples)
 
 
 def test_the_file_has_a_free_batch_and_named_ends() -> None:

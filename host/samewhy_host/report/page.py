@@ -23,6 +23,7 @@ GATE = (  # the order in which a gate's numbers stand
     "label_agreement",
     "sqnr_db",
     "max_difference",
+    "torch_rounding",
     "bound",
     "bounds",
     "samples",
