@@ -2,10 +2,11 @@
 
 ``python -m benchmarks.distilled_cams FOLDER`` trains, for every seed, a wide residual network on Fashion-MNIST, and
 students with and without it: a small ResNet-18, whose last maps are 4 x 4, and a plain network of five layers, whose
-are 7 x 7 as the teacher's; docs/studies/distilled-cams.md has what came of it. It prints accuracy and Grad-CAM's average drop, coherency, complexity and ADCC, `published`
+are 7 x 7 as the teacher's. It prints accuracy and Grad-CAM's average drop, coherency, complexity and ADCC, `published`
 and `corrected` (`samewhy_host.cam_measures`), means over seeds with intervals of 95 %, and beside them the complexity
 of maps of noise, which know nothing. A second run goes on where the first ended; on a GPU where torch finds one. It
-needs torch, numpy and samewhy; the table needs rich and samewhy[host].
+needs torch, numpy and samewhy; the table needs rich and samewhy[host]. docs/studies/distilled-cams.md has what came of
+it.
 
 Everything is measured in evaluation mode, on 200 test images, for the class that the network itself says; students are
 distilled from the teacher that they stand beside, with the paper's alpha 0.95 and temperature 6.

@@ -46,7 +46,8 @@ from samewhy_host.compress.objectives import (
     swa,
 )
 from samewhy_host.compress.objectives.lesson import Scene
-from samewhy_host.compress.tuning import INPUT, REFERENCE, Foreign, School, Tuning
+from samewhy_host.compress.teachers import ANSWERS, Foreign, Remembering
+from samewhy_host.compress.tuning import INPUT, REFERENCE, School, Tuning
 from samewhy_host.data.dataset import Dataset, stratified
 from samewhy_host.data.sources import open_dataset
 from samewhy_host.manifest import Made, Manifest, Step
@@ -205,6 +206,8 @@ def torch_rungs(builder: Builder, samples: Samples) -> tuple[list[Step], Path]:
         done = compressed(builder, path, method, compression, how, teacher)
         name = rung_name(method)
         path = builder.add(name, f"{name}.pt", done / "module.pt", builder.parent())
+        if how.remember:
+            write_bytes(path.with_name(f"{name}-teacher.npz"), (done / "teacher.npz").read_bytes())
         before = path
         rungs.append(Step(name, f"torch:artifacts/{path.name}"))
     return rungs, exported(builder, path, samples[:64])
@@ -270,7 +273,7 @@ def adopted(builder: Builder, recipe: Recipe, weights: Path) -> Path:
 
 
 def teacher_of(builder: Builder, how: Tuning, before: Path, first: Path) -> Path | str:
-    """The module file that teaches: the network before a compression, the float one, or one that the study names.
+    """The file that teaches: the network before a compression, the float one, or a module or answers that are named.
 
     Else the address of a black box; files are found from the study's folder.
     """
@@ -282,7 +285,9 @@ def teacher_of(builder: Builder, how: Tuning, before: Path, first: Path) -> Path
 
 def opened_teacher(source: Path | str) -> nn.Module:
     """A teacher that can be asked."""
-    return load_module(source)[1] if isinstance(source, Path) else Foreign(open_predictor(source))
+    if isinstance(source, str):
+        return Foreign(open_predictor(source))
+    return Remembering(source, None) if source.suffix == ANSWERS else load_module(source)[1]
 
 
 def known_teacher(source: Path | str) -> str:
@@ -320,8 +325,13 @@ def compressed(
         scene = Scene(explainers, builder.data.sample, seed)
         school = School(builder.data.train, len(builder.data.classes), scene)
         told = prefixed(builder.told, f"compress: {method}")
-        known = tuning.made(compression, how, load_module(parent), opened_teacher(source), school, folder, told)
-        save_module(folder / "module.pt", *known)
+        teaching = opened_teacher(source)
+        if how.remember:
+            teaching = kept = Remembering(folder / "teacher.npz", teaching)
+            told = saving(kept, told)
+        save_module(
+            folder / "module.pt", *tuning.made(compression, how, load_module(parent), teaching, school, folder, told)
+        )
 
     settings = {"method": method, **asdict(compression)}  # type: ignore[call-overload]  # compressions are dataclasses
     inputs = {
@@ -334,6 +344,16 @@ def compressed(
     }
     code = [train, module_file, *CUTS, *((tuning, simulation, *LESSONS) if how != PLAIN else ())]
     return builder.steps.once(method, inputs, code, make)
+
+
+def saving(teacher: Remembering, told: Told) -> Told:
+    """Told of an epoch, what the teacher has said is saved as well: an interrupted fine-tuning loses none of it."""
+
+    def heard(line: str) -> None:
+        teacher.save()
+        told(line)
+
+    return heard
 
 
 def exported(builder: Builder, path: Path, samples: Samples) -> Path:

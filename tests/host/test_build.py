@@ -322,6 +322,26 @@ def test_a_deployed_file_can_teach_by_its_scores(tmp_path: Path) -> None:
     assert torch.allclose(*weights, atol=1e-5)
 
 
+def test_kept_answers_teach_where_there_is_no_teacher(tmp_path: Path) -> None:
+    one = builder(tmp_path)
+    parent = trained(one) / "module.pt"
+    how = Tuning(keep=({"method": "distil"},), remember=True)
+    known = (one, parent, "magnitude", Magnitude(0.5, small.QUICK))
+    kept = compressed(*known, how)
+    answers = tmp_path / "teacher.npz"
+    answers.write_bytes((kept / "teacher.npz").read_bytes())
+    alone = replace(how, teacher="teacher.npz", remember=False)
+    assert teacher_of(one, alone, parent, parent) == answers
+    weights = [
+        small.state_bytes(load_module(done / "module.pt")[1]) for done in (kept, compressed(*known, alone, answers))
+    ]
+    assert weights[0] == weights[1]
+    longer = Magnitude(0.5, replace(small.QUICK, epochs=4))
+    anew = replace(alone, keep=({"method": "distil", "alpha": 0.5},))
+    with pytest.raises(InputError, match="answers serve the study they were kept in"):
+        compressed(one, parent, "magnitude", longer, anew, answers)
+
+
 def test_a_black_box_has_nothing_to_look_into(tmp_path: Path) -> None:
     one = builder(tmp_path)
     parent = trained(one) / "module.pt"

@@ -6,12 +6,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, final
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from samewhy_edge.errors import InputError
-from samewhy_edge.predictor import Predictor
 from samewhy_edge.settings import structure
 from samewhy_host import train
 from samewhy_host.compress import Compression, held, stages
@@ -19,6 +17,7 @@ from samewhy_host.compress.objectives import objectives_from, taught_by
 from samewhy_host.compress.objectives.lesson import Scene
 from samewhy_host.compress.simulation import simulated
 from samewhy_host.compress.student import Student
+from samewhy_host.compress.teachers import ANSWERS
 from samewhy_host.data.dataset import Split
 from samewhy_host.module_file import Recipe
 from samewhy_host.train import Told
@@ -34,18 +33,20 @@ class Tuning:
     """Keys of a ``[[compress]]`` table beside those of its method."""
 
     keep: tuple[Table, ...] = ()  # objectives; without any the labels alone teach
-    teacher: str = INPUT  # the network before; "reference", the float one; a module file; or what an address opens
+    teacher: str = INPUT  # the network before; "reference", the float one; a module file; answers; or an address
+    remember: bool = False  # keep the teacher's answers beside the network, for a place without the teacher
     simulate: Literal["none", "int8", "int4"] = "none"  # quantization, while the network is fine-tuned
 
     def __post_init__(self) -> None:
         objectives_from(self.keep)
-        if self.teacher not in (INPUT, REFERENCE) and not self.teacher.endswith(".pt") and ":" not in self.teacher:
+        files = (".pt", ANSWERS)
+        if self.teacher not in (INPUT, REFERENCE) and not self.teacher.endswith(files) and ":" not in self.teacher:
             raise InputError(
                 f'[compress] teacher = "{self.teacher}"; expected "{INPUT}" (the network before this compression), '
-                f'"{REFERENCE}" (the float network), a module file, such as float.pt of another run, or an address, '
-                "such as litert:model.tflite, of a black box"
+                f'"{REFERENCE}" (the float network), a module file, such as float.pt of another run, an address, '
+                f"such as litert:model.tflite, of a black box, or a {ANSWERS} of a teacher's answers"
             )
-        if self.teacher != INPUT and not self.keep:
+        if (self.teacher != INPUT or self.remember) and not self.keep:
             raise InputError("[compress] names a teacher, and no [[compress.keep]] that it would teach by; add one")
 
 
@@ -58,19 +59,6 @@ def divided(table: Table) -> tuple[Table, Tuning]:
     names = {field.name for field in fields(Tuning)}
     own = {key: value for key, value in table.items() if key not in names}
     return own, structure(Tuning, {key: value for key, value in table.items() if key in names}, "compress")
-
-
-class Foreign(nn.Module):
-    """Any predictor as a teacher: it gives scores, and nothing that could be looked into."""
-
-    def __init__(self, predictor: Predictor) -> None:
-        super().__init__()
-        self.predictor = predictor
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, *S) to (N, K)"""
-        samples = np.ascontiguousarray(x.detach().movedim(1, -1).cpu().numpy())
-        return torch.from_numpy(np.array(self.predictor(samples), np.float32)).to(x.device)
 
 
 @final
