@@ -9,14 +9,14 @@ from typing import Any, final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import PercentFormatter
 
 from samewhy_host.report.figures import FLIP, INK, LINE, MAIN, SOFT, WIDTH, at, page, png, write
-from samewhy_host.report.words import known_as, listed, percent, plain
+from samewhy_host.report.words import known_as, listed, plain
 
 Row = Mapping[str, Any]
 COLOURS = (MAIN, "#a05a00", "#1f7a4d", "#7b4fa3", "#8a2846", "#4b5a68")  # of curves, in their order
-LEFT, RIGHT, HEAD, HIGH, FOOT, BETWEEN = 0.75, 2.2, 0.42, 1.75, 0.5, 0.65  # inches around and of a panel
+LEFT, RIGHT, HEAD, HIGH, FOOT, BETWEEN = 0.75, 2.2, 0.56, 1.75, 0.5, 0.65  # inches around and of a panel
 APART = 0.09  # between the marks of curves at one value
 CROSS, DASHED = "X", (0, (4, 3))
 
@@ -91,7 +91,7 @@ def beside(figure: Figure, frame: Frame, table: Row, axis: Sequence[Any], name: 
         draw_marks(axes, [(x, row, "s", pen.colour) for x, row in rows], pen)
     axes.set_ylim(top=min(1.02, axes.get_ylim()[1]))
     said = f"on the truth ({table['study']['localisation_measure']}); dashed: the reference"
-    write(figure, frame.left + frame.wide, frame.top - 0.2, said, color=SOFT, size=8, ha="right")
+    write(figure, frame.left, frame.top - 0.16, said, color=SOFT, size=8)
 
 
 def values_of(table: Row) -> list[Any]:
@@ -125,14 +125,14 @@ def title(figure: Figure, frame: Frame, table: Row, name: str | None) -> None:
     rung = "the last rung" if study["rung"] == "last" else study["rung"]
     followed = "the last torch rung" if name in study["methods"] else rung
     agreement = f"agreement ({known_as(study['measure'] or '')}) of {followed}"
-    write(figure, frame.left, frame.top - 0.2, name or "accuracy", weight="bold", size=10)
+    write(figure, frame.left, frame.top - 0.34, name or "accuracy", weight="bold", size=10)
     said = agreement if name else f"of {rung}; grey: the reference"
-    write(figure, frame.left + frame.wide, frame.top - 0.2, said, color=SOFT, size=8, ha="right")
+    write(figure, frame.left, frame.top - 0.16, said, color=SOFT, size=8)
 
 
 def draw_accuracy(axes: Axes, rows: Sequence[tuple[float, Row]], pen: Pen) -> None:
     """Accuracy of the rung that is followed, and of its reference, dashed."""
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value, 0)))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, symbol=" %"))
     reference = [(x, one["reference_accuracy"]["value"]) for x, one in rows]
     axes.plot(*apart(reference), "--_" if pen.joined else "_", color=SOFT, linewidth=1, ms=11)
     draw_marks(axes, [(x, one["accuracy"], "o", pen.colour) for x, one in rows], pen)
@@ -157,7 +157,7 @@ def draw_marks(axes: Axes, rows: Sequence[tuple[float, Row, str, str]], pen: Pen
         if row["low"] is not None:
             axes.plot([x, x], [row["low"], row["high"]], color=pen.colour, linewidth=1.6, alpha=0.7)
         edge, across = (FLIP, 7.5) if mark == CROSS else (pen.colour, 5.5)
-        axes.plot(x, row["value"], mark, ms=across, mfc=face, mec=edge, mew=1)
+        axes.plot(x, row["value"], mark, ms=across, mfc=face, mec=edge, mew=1, clip_on=False)
 
 
 def apart(pairs: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]]:
@@ -196,7 +196,7 @@ def draw_breaks(axes: Axes, table: Row, axis: Sequence[Any], explainer: str | No
 
 def legend(axes: Axes, table: Row, explainer: str | None) -> None:
     """Right of the panel: curves and the accuracy's break beside the first, marks beside the second."""
-    handles = curve_keys(table) if explainer is None else verdict_keys()
+    handles = curve_keys(table) if explainer is None else verdict_keys(table)
     if is_ordered(values_of(table)):
         lower = f"accuracy {plain(100 * table['study']['accuracy_drop'])} % lower"
         style: dict[str, Any] = {"color": INK, "linestyle": DASHED, "label": lower}
@@ -211,19 +211,22 @@ def curve_keys(table: Row) -> list[Line2D]:
     if len(table["curves"]) < 2:
         return []
     return [
-        Line2D([], [], color=pen.colour, marker="o", ms=5, label=series_name(curve["series"]))
-        for curve, pen in zip(table["curves"], pens(table, []), strict=True)
+        Line2D(
+            [], [], color=pen.colour, marker="o", ms=5, ls="-" if pen.joined else "", label=series_name(curve["series"])
+        )
+        for curve, pen in zip(table["curves"], pens(table, values_of(table)), strict=True)
     ]
 
 
-def verdict_keys() -> list[Line2D]:
-    """What the marks mean."""
+def verdict_keys(table: Row) -> list[Line2D]:
+    """What the marks mean, of those that stand in the figure."""
     kinds: dict[str, Any] = {"color": "none", "mec": INK, "ms": 5.5}
+    without = table["study"]["methods"] or table["study"]["localisation_measure"]
     return [
         Line2D([], [], marker="o", mfc=INK, label="same", **kinds),
         Line2D([], [], marker="o", mfc="white", label="undecided", **kinds),
         Line2D([], [], color="none", marker=CROSS, mfc=FLIP, mec=FLIP, ms=7, label="changed"),
-        Line2D([], [], marker="s", mfc=INK, label="no verdict", **kinds),
+        *([Line2D([], [], marker="s", mfc=INK, label="no verdict", **kinds)] if without else []),
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, label="ceiling"),
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, linestyle=":", label="floor"),
     ]
