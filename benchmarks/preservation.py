@@ -38,7 +38,7 @@ from samewhy_host.data.dataset import Dataset, Split
 from samewhy_host.module_file import load_module
 from samewhy_host.schemes import Quantize
 
-ASKED = ("kd", "kd, twice the epochs", "kd + swa", "black-box", "black-box, scores")
+ASKED = ("kd", "kd, twice the epochs", "kd, four times the epochs", "kd + swa", "black-box", "black-box, scores")
 RECIPES = ("vgg-quarter", "magnitude-95")
 SAMPLES, CALIBRATION, LEVEL = 100, 200, 0.95
 KERNELS = "xnnpack"
@@ -51,6 +51,7 @@ PAIRS = (
     ("kd + sswa", "kd + swa"),
     ("black-box", "kd"),
     ("black-box", "kd, twice the epochs"),
+    ("black-box", "kd, four times the epochs"),
     ("black-box", "kd + swa"),
     ("black-box, scores", "kd"),
     ("black-box, scores", "kd + swa"),

@@ -4,22 +4,17 @@
 wrote. A dot is the mean over seeds of a loss less distillation, its line Student's 95 % interval.
 """
 
-import json
-import sys
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.panels import Row, lines, main, panels
 from benchmarks.preservation_students import SEEDS
 from samewhy_host import stats
-from samewhy_host.report.figures import INK, LINE, MAIN, SOFT, STYLE
+from samewhy_host.report.figures import INK, MAIN, SOFT
 
-Row = Mapping[str, Any]
 RECIPES = ("vgg-quarter", "magnitude-95", "magnitude-97", "channels-70")
 LOSSES = ("labels", "kd, twice the epochs", "kd + ewa", "kd + swa", "black-box")
 MEASURES = {
@@ -44,7 +39,7 @@ def apart(rows: Sequence[Row], recipe: str, loss: str, measure: str) -> tuple[fl
     return float(values.mean()), float(stats.reach(len(values) - 1, LEVEL) * values.std(ddof=1) / np.sqrt(len(values)))
 
 
-def draw(axes: Axes, rows: Sequence[Row], recipe: str, measure: str) -> None:
+def draw(axes: Axes, recipe: str, measure: str, rows: Sequence[Row]) -> None:
     """A cell: one line a loss."""
     axes.axvline(0, color=SOFT, linewidth=0.8)
     for place, loss in enumerate(LOSSES):
@@ -52,35 +47,17 @@ def draw(axes: Axes, rows: Sequence[Row], recipe: str, measure: str) -> None:
         if found is not None:
             colour = MAIN if loss == "black-box" else INK
             axes.errorbar(found[0], -place, xerr=found[1], fmt="o", ms=3.5, color=colour, elinewidth=1.2)
-    axes.set_ylim(-len(LOSSES) + 0.5, 0.5)
-    axes.set_yticks([-place for place in range(len(LOSSES))], LOSSES)
     axes.tick_params(axis="x", labelsize=7)
-    axes.grid(axis="x", color=LINE, linewidth=0.5)
-    for side in ("top", "right", "left"):
-        axes.spines[side].set_visible(False)
+    lines(axes, LOSSES)
 
 
 def picture(rows: Sequence[Row]) -> Figure:
     """Recipes down, measures across; a measure has one scale."""
-    figure = Figure((10.6, 6.4), layout="constrained")
-    grid = figure.subplots(len(RECIPES), len(MEASURES), sharex="col", sharey=True)
-    for line, recipe in zip(grid, RECIPES, strict=True):
-        for axes, measure in zip(line, MEASURES, strict=True):
-            draw(axes, rows, recipe, measure)
-        line[0].set_ylabel(recipe, color=INK)
-    for axes, title in zip(grid[0], MEASURES.values(), strict=True):
-        axes.set_title(title, fontsize=8.5)
-    figure.supxlabel("less distillation (kd) on the same seeds; right of 0 is better", fontsize=8.5, color=SOFT)
-    return figure
-
-
-def main() -> None:
-    """Write the picture."""
-    source, place = map(Path, sys.argv[1:])
-    rows = [row for row in json.loads(source.read_text())["rows"] if row["seed"] in SEEDS]
-    with matplotlib.rc_context(STYLE):
-        picture(rows).savefig(place, dpi=130)
+    known = [row for row in rows if row["seed"] in SEEDS]
+    foot = f"less distillation ({BESIDE}) on the same seeds; right of 0 is better"
+    recipes = {recipe: recipe for recipe in RECIPES}
+    return panels((10.6, 6.4), recipes, MEASURES, lambda *cell: draw(*cell, known), foot, one_scale=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(picture)
