@@ -195,7 +195,7 @@ def trouble(report: dict[str, Any], how: Quantize = INT8) -> str | None:
     """The first limit that is broken, in words."""
     outside = report["input"]["max_error_steps"] if how.kind.ends else 0.0
     if outside > how.kind.room:
-        return f"samples fall outside the input's range by {outside:.1f} steps"
+        return f"samples fall outside the input's range by {outside:.4g} steps, at most {how.kind.room} is allowed"
     if report["distinct_outputs"] < 0.1:
         return f"only {report['distinct_outputs']:.1%} of the outputs are distinct"
     if report["label_agreement"] < how.labels:

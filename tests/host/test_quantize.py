@@ -283,7 +283,7 @@ def test_drift_counts_labels_and_distinct_answers() -> None:
 @pytest.mark.parametrize(
     ("changed", "sentence"),
     [
-        ({"input": {"max_error_steps": 1.5}}, "samples fall outside the input's range by 1.5 steps"),
+        ({"input": {"max_error_steps": 1.5}}, "samples fall outside the input's range by 1.5 steps, at most 1 is"),
         ({"distinct_outputs": 0.05}, "only 5.0% of the outputs are distinct"),
         ({"label_agreement": 0.85}, "labels agree on 85.0% of the samples, at least 90% is expected"),
         ({"sqnr_db": 9.9}, "scores have an SQNR of 9.9 dB, at least 10 dB is expected"),
@@ -313,7 +313,7 @@ def test_the_study_says_how_much_may_be_lost() -> None:
 def test_a_range_is_as_wide_in_steps_of_sixteen_bits_as_in_steps_of_eight() -> None:
     near, far = ({"input": {"max_error_steps": steps}} for steps in (256.0, 257.0))
     assert trouble(report(**near), Quantize("int16x8")) is None
-    assert "outside the input's range by 257.0 steps" in str(trouble(report(**far), Quantize("int16x8")))
+    assert "outside the input's range by 257 steps, at most 256" in str(trouble(report(**far), Quantize("int16x8")))
 
 
 def test_where_the_ends_hold_real_numbers_no_range_is_in_trouble() -> None:
