@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -10,6 +11,10 @@ from hypothesis import settings
 # Workers that stand side by side would wait for each other's threads; before anything brings OpenMP in.
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell starts what it puts into the background deaf to interrupts, and so would be all that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same examples on every machine and run; no folder is written.
 settings.register_profile("samewhy", deadline=None, derandomize=True, max_examples=60, database=None)
