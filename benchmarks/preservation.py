@@ -5,6 +5,8 @@ FOLDER, on this machine or another. It converts those of `ASKED` to int8 TFLite 
 its seed's float teacher by occlusion and by RISE under the same masks, and prints tables. A second run goes on where
 the first ended.
 
+FOLDER gets int8.json, a row for each file.
+
 `preservation-inside`: all students in float, by Grad-CAM; see `benchmarks.preservation_students`.
 `preservation-int8`: Spearman of the int8 file's maps with the teacher's maps, and their AUC on the garment's mask.
 `preservation-inside-apart`, `preservation-int8-apart`: differences between two losses on the same seeds.
@@ -204,6 +206,7 @@ def main() -> None:
             flush=True,
         )
         found.append(asked(options.folder, named(row["seed"], row["recipe"], row["loss"]), row))
+    write_json(options.folder / "int8.json", {"rows": found})
     columns = ["f1", *(f"{one.name} {key}" for one in EXPLAINERS for key in ("spearman", "auc"))]
     printed("preservation-int8", list(table(found, columns)))
     printed("preservation-int8-apart", list(differences(found, columns)))

@@ -48,10 +48,17 @@ def structure(kind: type[T], table: Any, where: str, base: T | None = None) -> T
         else convert(hints[name], value, f"{where}.{name}")
         for name, value in table.items()
     }
-    try:
-        return kind(**values) if base is None else replace(base, **values)  # type: ignore[type-var]  # as above
-    except TypeError as error:
-        raise InputError(f"[{where}] {str(error).rpartition(') ')[2] or error}") from error
+    if base is not None:
+        return replace(base, **values)  # type: ignore[type-var]  # as above
+    missing = [repr(name) for name, field in known.items() if is_required(field) and name not in values]
+    if missing:
+        raise InputError(f"[{where}] has no {', no '.join(missing)}; expected a value")
+    return kind(**values)
+
+
+def is_required(field: Field[Any]) -> bool:
+    """Whether a dataclass has no value for a field of its own."""
+    return field.default is MISSING and field.default_factory is MISSING
 
 
 def default_of(field: Field[Any]) -> Any:

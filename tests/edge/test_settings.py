@@ -86,7 +86,7 @@ def test_a_wrong_value_is_refused_with_its_place(values: dict[str, Any], sentenc
 
 
 def test_a_missing_key_is_refused_by_name() -> None:
-    with pytest.raises(InputError, match=r"^\[study\] missing 1 required positional argument: 'name'$"):
+    with pytest.raises(InputError, match=r"^\[study\] has no 'name'; expected a value$"):
         structure(Table, {}, "study")
 
 

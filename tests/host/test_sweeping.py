@@ -14,7 +14,7 @@ from samewhy_edge.errors import GateError
 from samewhy_edge.files import write_json
 from samewhy_host import sweeping
 from samewhy_host.crew import Threads
-from samewhy_host.report.sweep_figures import sweep_figure
+from samewhy_host.report.sweep_figures import curve_keys, sweep_figure, verdict_keys
 from samewhy_host.report.sweep_page import lines, write_sweep_report
 from samewhy_host.run import Run
 from samewhy_host.show import Show
@@ -200,6 +200,16 @@ def test_the_figure_has_a_second_column_where_the_truth_is_known(sweep: Sweep) -
     plain = sweep_figure(table)
     table["study"]["localisation_measure"] = "pointing-game"
     assert len(sweep_figure(table)) > len(plain)
+
+
+def test_the_figure_has_keys_for_what_it_draws_alone(tmp_path: Path) -> None:
+    text = 'study.seed = [1]\n[[sweep.zip]]\nquantize.scheme = ["int8", "float16"]\ncompress.amount = [0.9, 0.5]\n'
+    table = table_of(swept_now := sweep_of(tmp_path, text), outcomes(swept_now))
+    assert {key.get_linestyle() for key in curve_keys(table)} == {"None"}  # values without an order are not joined
+    table["study"] |= {"methods": [], "localisation_measure": None}
+    marks = [key.get_label() for key in verdict_keys(table)]
+    table["study"]["methods"] = ["grad-cam"]
+    assert {key.get_label() for key in verdict_keys(table)} - set(marks) == {"no verdict"}
 
 
 def test_the_answer_is_told_in_a_sentence(sweep: Sweep) -> None:

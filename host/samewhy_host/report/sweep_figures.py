@@ -221,12 +221,15 @@ def curve_keys(table: Row) -> list[Line2D]:
 def verdict_keys(table: Row) -> list[Line2D]:
     """What the marks mean, of those that stand in the figure."""
     kinds: dict[str, Any] = {"color": "none", "mec": INK, "ms": 5.5}
-    without = table["study"]["methods"] or table["study"]["localisation_measure"]
-    return [
+    keys = [
         Line2D([], [], marker="o", mfc=INK, label="same", **kinds),
         Line2D([], [], marker="o", mfc="white", label="undecided", **kinds),
         Line2D([], [], color="none", marker=CROSS, mfc=FLIP, mec=FLIP, ms=7, label="changed"),
-        *([Line2D([], [], marker="s", mfc=INK, label="no verdict", **kinds)] if without else []),
+    ]
+    if table["study"]["methods"] or table["study"]["localisation_measure"]:
+        keys.append(Line2D([], [], marker="s", mfc=INK, label="no verdict", **kinds))
+    return [
+        *keys,
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, label="ceiling"),
         Line2D([], [], color=INK, alpha=0.45, linewidth=0.9, linestyle=":", label="floor"),
     ]
