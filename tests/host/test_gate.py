@@ -184,7 +184,7 @@ def test_a_ladder_of_one_rung_is_judged_by_itself(tmp_path: Path) -> None:
         ('wha = "bytes"', "unknown key 'wha'; did you mean 'what'"),
         ('what = "verdict"\nsi = "same"', "unknown key 'si'; known: bound, explainer, is"),
         ('what = "verdict"\nallowed = "same"', "unknown key 'allowed'"),
-        ("min = 0", "missing"),
+        ("min = 0", "has no 'what'; expected a value"),
         ('what = "agreement"\nmin = "0.9"', "min is '0.9', text; expected a number"),
         ('what = "agreement"\nmin = true', "min is True, true or false; expected a number"),
         ('what = "agreement"\nmin = 0\nrung = "int"', "unknown rung 'int'; did you mean 'int8'"),
